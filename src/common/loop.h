@@ -36,7 +36,8 @@ void loop_free(struct loop *loop);
  * of memory or descriptors, which abort. */
 struct loop_source *loop_add(struct loop *loop, int fd, uint32_t events, loop_fn *fn, void *ctx);
 void loop_modify(struct loop *loop, struct loop_source *source, uint32_t events);
-void loop_remove(struct loop *loop, struct loop_source *source); /* NULL is fine; safe in callbacks */
+void loop_remove(struct loop *loop,
+                 struct loop_source *source); /* NULL is fine; safe in callbacks */
 
 /* Runs timer->fn once at at_ms (moves it when already set); 0 unsets it. */
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t at_ms);

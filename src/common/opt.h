@@ -28,9 +28,9 @@ struct opt_list {
 };
 
 struct opt {
-    const char *name;           /* long flag without dashes */
-    char letter;                /* short flag or 0 */
-    const char *env;            /* environment variable or NULL */
+    const char *name; /* long flag without dashes */
+    char letter;      /* short flag or 0 */
+    const char *env;  /* environment variable or NULL */
     enum opt_type type;
     size_t offset;              /* of the value in the program's struct */
     const char *def;            /* default as text; NULL: zero value */
@@ -87,28 +87,61 @@ extern const char *const opt_log_levels[];
 extern const char *const opt_log_formats[];
 
 #define OPT_COMMON_BASE(T)                                                                         \
-    {.name = "db", .env = "SQUAD_DB", .type = OPT_STR, .offset = offsetof(T, common.db),           \
-     .def = "dbname=squad", .metavar = "CONNINFO", .secret = true,                                 \
+    {.name = "db",                                                                                 \
+     .env = "SQUAD_DB",                                                                            \
+     .type = OPT_STR,                                                                              \
+     .offset = offsetof(T, common.db),                                                             \
+     .def = "dbname=squad",                                                                        \
+     .metavar = "CONNINFO",                                                                        \
+     .secret = true,                                                                               \
      .help = "PostgreSQL, as libpq conninfo or URI"},                                              \
-        {.name = "kafka", .env = "SQUAD_KAFKA", .type = OPT_STR,                                   \
-         .offset = offsetof(T, common.kafka), .def = "127.0.0.1:9092", .metavar = "HOST:PORT",     \
+        {.name = "kafka",                                                                          \
+         .env = "SQUAD_KAFKA",                                                                     \
+         .type = OPT_STR,                                                                          \
+         .offset = offsetof(T, common.kafka),                                                      \
+         .def = "127.0.0.1:9092",                                                                  \
+         .metavar = "HOST:PORT",                                                                   \
          .help = "Kafka bootstrap servers, separated by commas"},                                  \
-        {.name = "kafka-option", .letter = 'X', .env = "SQUAD_KAFKA_OPTIONS", .type = OPT_LIST,    \
-         .offset = offsetof(T, common.kafka_x), .metavar = "NAME=VALUE",                           \
+        {.name = "kafka-option",                                                                   \
+         .letter = 'X',                                                                            \
+         .env = "SQUAD_KAFKA_OPTIONS",                                                             \
+         .type = OPT_LIST,                                                                         \
+         .offset = offsetof(T, common.kafka_x),                                                    \
+         .metavar = "NAME=VALUE",                                                                  \
          .help = "passed to librdkafka; may be repeated"},                                         \
-        {.name = "topic-prefix", .env = "SQUAD_TOPIC_PREFIX", .type = OPT_STR,                     \
-         .offset = offsetof(T, common.topic_prefix), .def = "squad", .metavar = "NAME",            \
+        {.name = "topic-prefix",                                                                   \
+         .env = "SQUAD_TOPIC_PREFIX",                                                              \
+         .type = OPT_STR,                                                                          \
+         .offset = offsetof(T, common.topic_prefix),                                               \
+         .def = "squad",                                                                           \
+         .metavar = "NAME",                                                                        \
          .help = "beginning of topic names, transactional ids and groups"},                        \
-        {.name = "log-level", .env = "SQUAD_LOG_LEVEL", .type = OPT_ENUM,                          \
-         .offset = offsetof(T, common.log_level), .def = "info", .choices = opt_log_levels,        \
-         .metavar = "LEVEL", .help = "debug, info, warn or error"},                                \
-        {.name = "log-format", .env = "SQUAD_LOG_FORMAT", .type = OPT_ENUM,                        \
-         .offset = offsetof(T, common.log_format), .def = "auto", .choices = opt_log_formats,      \
-         .metavar = "FORMAT", .help = "auto, logfmt or pretty"},                                   \
-        {.name = "help", .letter = 'h', .type = OPT_BOOL, .offset = offsetof(T, common.help),      \
+        {.name = "log-level",                                                                      \
+         .env = "SQUAD_LOG_LEVEL",                                                                 \
+         .type = OPT_ENUM,                                                                         \
+         .offset = offsetof(T, common.log_level),                                                  \
+         .def = "info",                                                                            \
+         .choices = opt_log_levels,                                                                \
+         .metavar = "LEVEL",                                                                       \
+         .help = "debug, info, warn or error"},                                                    \
+        {.name = "log-format",                                                                     \
+         .env = "SQUAD_LOG_FORMAT",                                                                \
+         .type = OPT_ENUM,                                                                         \
+         .offset = offsetof(T, common.log_format),                                                 \
+         .def = "auto",                                                                            \
+         .choices = opt_log_formats,                                                               \
+         .metavar = "FORMAT",                                                                      \
+         .help = "auto, logfmt or pretty"},                                                        \
+        {.name = "help",                                                                           \
+         .letter = 'h',                                                                            \
+         .type = OPT_BOOL,                                                                         \
+         .offset = offsetof(T, common.help),                                                       \
          .help = "show this text"},                                                                \
-        {.name = "version", .letter = 'V', .type = OPT_BOOL,                                       \
-         .offset = offsetof(T, common.version), .help = "show the version"},                       \
+        {.name = "version",                                                                        \
+         .letter = 'V',                                                                            \
+         .type = OPT_BOOL,                                                                         \
+         .offset = offsetof(T, common.version),                                                    \
+         .help = "show the version"},                                                              \
     {                                                                                              \
         .name = "help-markdown", .type = OPT_BOOL, .offset = offsetof(T, common.help_markdown),    \
         .help = "show the options as a Markdown table"                                             \
@@ -117,12 +150,22 @@ extern const char *const opt_log_formats[];
 /* For the four programs, not for squad. */
 #define OPT_COMMON(T)                                                                              \
     OPT_COMMON_BASE(T),                                                                            \
-        {.name = "instance", .env = "SQUAD_INSTANCE", .type = OPT_STR,                             \
-         .offset = offsetof(T, common.instance), .def = "1", .metavar = "NAME",                    \
+        {.name = "instance",                                                                       \
+         .env = "SQUAD_INSTANCE",                                                                  \
+         .type = OPT_STR,                                                                          \
+         .offset = offsetof(T, common.instance),                                                   \
+         .def = "1",                                                                               \
+         .metavar = "NAME",                                                                        \
          .help = "name of this process among its like"},                                           \
-        {.name = "shutdown-timeout", .env = "SQUAD_SHUTDOWN_TIMEOUT_MS", .type = OPT_INT,          \
-         .offset = offsetof(T, common.shutdown_ms), .def = "5000", .min = 100, .max = 600000,      \
-         .metavar = "MS", .help = "time to finish after TERM"},                                    \
+        {.name = "shutdown-timeout",                                                               \
+         .env = "SQUAD_SHUTDOWN_TIMEOUT_MS",                                                       \
+         .type = OPT_INT,                                                                          \
+         .offset = offsetof(T, common.shutdown_ms),                                                \
+         .def = "5000",                                                                            \
+         .min = 100,                                                                               \
+         .max = 600000,                                                                            \
+         .metavar = "MS",                                                                          \
+         .help = "time to finish after TERM"},                                                     \
     {                                                                                              \
         .name = "drain", .type = OPT_BOOL, .offset = offsetof(T, common.drain),                    \
         .help = "do what is there, then exit 0"                                                    \

@@ -44,7 +44,10 @@ struct pg;
 int pg_open(struct pg **ret, const struct pg_options *options, struct err *reterr);
 
 void pg_close(struct pg *pg); /* NULL is fine */
-static inline void pg_closep(struct pg **pg) { pg_close(*pg); }
+static inline void pg_closep(struct pg **pg)
+{
+    pg_close(*pg);
+}
 
 PGconn *pg_conn(struct pg *pg); /* borrowed */
 bool pg_alive(struct pg *pg);   /* connection not known to be lost */
@@ -87,22 +90,33 @@ int pg_err(struct err *reterr, PGconn *conn, const PGresult *res, const char *wh
 /* The one place where a SQLSTATE becomes a kind. NULL or "" is a lost connection: ERR_RETRY. */
 enum err_kind pg_err_kind(const char *sqlstate);
 
-static inline void pg_clearp(PGresult **res) { PQclear(*res); }
+static inline void pg_clearp(PGresult **res)
+{
+    PQclear(*res);
+}
 #define _cleanup_result_ __attribute__((cleanup(pg_clearp)))
-#define _cleanup_pg_ __attribute__((cleanup(pg_closep)))
+#define _cleanup_pg_     __attribute__((cleanup(pg_closep)))
 
 /* Columns of a text result. */
 int64_t pg_get_int8(const PGresult *res, int row, int col); /* null: 0 */
 bool pg_get_bool(const PGresult *res, int row, int col);
 const char *pg_get_text(const PGresult *res, int row, int col); /* null: NULL */
-int pg_get_uuid(const PGresult *res, int row, int col, uint8_t ret_uuid[16]); /* text or binary; -1 null */
+int pg_get_uuid(const PGresult *res, int row, int col,
+                uint8_t ret_uuid[16]); /* text or binary; -1 null */
 
 /*
  * One-dimensional binary arrays for `unnest($1::type[], ...)`, grown in place.
  * Layout: array_recv in src/backend/utils/adt/arrayfuncs.c of PostgreSQL.
  * Reuse with pg_array_reset; pass with pg_array_param.
  */
-enum pg_oid { PG_BOOL = 16, PG_BYTEA = 17, PG_INT8 = 20, PG_INT4 = 23, PG_TEXT = 25, PG_UUID = 2950 };
+enum pg_oid {
+    PG_BOOL = 16,
+    PG_BYTEA = 17,
+    PG_INT8 = 20,
+    PG_INT4 = 23,
+    PG_TEXT = 25,
+    PG_UUID = 2950
+};
 struct pg_array {
     enum pg_oid oid;
     uint32_t n;

@@ -1,0 +1,64 @@
+#include "state.h"
+
+#include <string.h>
+
+const struct state state_table[] = {
+    {STATE_TICKET, "received", true},
+    {STATE_TICKET, "review", true},
+    {STATE_TICKET, "parked", true},
+    {STATE_TICKET, "assigned", true},
+    {STATE_TICKET, "completed", false},
+    {STATE_ASSIGNMENT, "reserved", true},
+    {STATE_ASSIGNMENT, "offered", true},
+    {STATE_ASSIGNMENT, "completed", false},
+    {STATE_ASSIGNMENT, "undeliverable", false},
+    {STATE_NOTICE, "pending", true},
+    {STATE_NOTICE, "sending", true},
+    {STATE_NOTICE, "delivered", false},
+    {STATE_NOTICE, "undeliverable", false},
+};
+const size_t state_count = sizeof state_table / sizeof *state_table;
+
+const struct transition transition_table[] = {
+    {STATE_TICKET, "received", "review"},
+    {STATE_TICKET, "received", "parked"},
+    {STATE_TICKET, "received", "assigned"},
+    {STATE_TICKET, "review", "parked"},
+    {STATE_TICKET, "review", "assigned"},
+    {STATE_TICKET, "parked", "review"},
+    {STATE_TICKET, "parked", "assigned"},
+    {STATE_TICKET, "assigned", "parked"},
+    {STATE_TICKET, "assigned", "completed"},
+    {STATE_ASSIGNMENT, "reserved", "offered"},
+    {STATE_ASSIGNMENT, "reserved", "undeliverable"},
+    {STATE_ASSIGNMENT, "reserved", "completed"},
+    {STATE_ASSIGNMENT, "offered", "completed"},
+    {STATE_NOTICE, "pending", "sending"},
+    {STATE_NOTICE, "sending", "delivered"},
+    {STATE_NOTICE, "sending", "undeliverable"},
+};
+const size_t transition_count = sizeof transition_table / sizeof *transition_table;
+
+const char *state_entity_name(enum state_entity entity)
+{
+    static const char *const names[] = {"ticket", "assignment", "notice"};
+    return names[entity];
+}
+
+bool state_known(enum state_entity entity, const char *name)
+{
+    for (size_t i = 0; i < state_count; i++)
+        if (state_table[i].entity == entity && strcmp(state_table[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+bool state_may_change(enum state_entity entity, const char *from, const char *to)
+{
+    for (size_t i = 0; i < transition_count; i++) {
+        const struct transition *t = &transition_table[i];
+        if (t->entity == entity && strcmp(t->from, from) == 0 && strcmp(t->to, to) == 0)
+            return true;
+    }
+    return false;
+}
