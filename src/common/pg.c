@@ -1,0 +1,316 @@
+#include "pg.h"
+
+#include "log.h"
+#include "loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+enum { TX_TRIES_MAX = 5, CONNECT_TIMEOUT_S = 5 };
+
+const int pg_schema_version = SQUAD_SCHEMA_VERSION;
+
+struct pg {
+    PGconn *conn;
+    const struct pg_stmt *stmts;
+    size_t n_stmts;
+};
+
+/* SQLSTATE classes and codes, PostgreSQL manual, appendix A. First match wins. */
+static const struct {
+    const char *prefix;
+    enum err_kind kind;
+} sqlstate_kinds[] = {
+    {"08", ERR_RETRY},    /* connection exception */
+    {"22", ERR_REJECT},   /* data exception */
+    {"23", ERR_REJECT},   /* integrity constraint violation */
+    {"25006", ERR_RETRY}, /* read-only: a standby, before its promotion */
+    {"28", ERR_FATAL},    /* invalid authorization */
+    {"3D000", ERR_FATAL}, /* no such database */
+    {"3F000", ERR_FATAL}, /* no such schema */
+    {"40", ERR_RETRY},    /* serialization failure, deadlock */
+    {"42", ERR_FATAL},    /* undefined, not allowed: schema and program do not fit */
+    {"53", ERR_RETRY},    /* insufficient resources */
+    {"55P03", ERR_RETRY}, /* lock not available */
+    {"55006", ERR_RETRY}, /* object in use */
+    {"57", ERR_RETRY},    /* cancelled, shutting down, starting up */
+    {"58", ERR_RETRY},    /* system error: disk */
+    {"XX", ERR_RETRY},    /* internal error */
+};
+
+enum err_kind pg_err_kind(const char *sqlstate)
+{
+    if (!sqlstate || !*sqlstate)
+        return ERR_RETRY;
+    for (size_t i = 0; i < sizeof sqlstate_kinds / sizeof *sqlstate_kinds; i++)
+        if (strncmp(sqlstate, sqlstate_kinds[i].prefix, strlen(sqlstate_kinds[i].prefix)) == 0)
+            return sqlstate_kinds[i].kind;
+    return ERR_FATAL;
+}
+
+static void copy_first_line(char *to, size_t size, const char *from)
+{
+    size_t n = strcspn(from ? from : "", "\n");
+    if (n >= size)
+        n = size - 1;
+    memcpy(to, from ? from : "", n);
+    to[n] = '\0';
+}
+
+int pg_err(struct err *reterr, PGconn *conn, const PGresult *res, const char *what)
+{
+    if (!reterr)
+        return -1;
+    const char *state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
+    const char *primary = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+    char text[400];
+    copy_first_line(text, sizeof text, primary ? primary : PQerrorMessage(conn));
+    if (!*text)
+        copy_first_line(text, sizeof text, "connection to PostgreSQL lost");
+    enum err_kind kind = pg_err_kind(state);
+    err_set(reterr, kind, "could not %s: %s", what, text);
+    if (kind == ERR_FATAL)
+        reterr->exit_code = EXIT_DATABASE;
+    reterr->unknown = !state;
+    if (state)
+        copy_first_line(reterr->sqlstate, sizeof reterr->sqlstate, state);
+    if (res) {
+        copy_first_line(reterr->constraint, sizeof reterr->constraint,
+                        PQresultErrorField(res, PG_DIAG_CONSTRAINT_NAME));
+        copy_first_line(reterr->hint, sizeof reterr->hint,
+                        PQresultErrorField(res, PG_DIAG_MESSAGE_HINT));
+    }
+    return -1;
+}
+
+/* libpq gives no SQLSTATE for a refused connection, only the server's words;
+ * with lc_messages of any language the codes below appear in none of them, so
+ * a wrong password or name is told from an absent server by PQping. */
+static int connect_error(PGconn *conn, const struct pg_options *o, struct err *reterr)
+{
+    char text[400];
+    copy_first_line(text, sizeof text, PQerrorMessage(conn));
+    PGPing ping = PQping(o->conninfo);
+    if (ping == PQPING_OK && !strstr(text, "too many clients") && !strstr(text, "reserved") &&
+        !strstr(text, "the database system is") && !strstr(text, "server closed the connection") &&
+        !strstr(text, "terminating connection") && !strstr(text, "timeout expired") &&
+        !strstr(text, "Connection re") && !strstr(text, "could not receive data") &&
+        !strstr(text, "could not send"))
+        return err_fatal(reterr, EXIT_DATABASE, "could not connect to PostgreSQL: %s", text);
+    if (ping == PQPING_NO_ATTEMPT)
+        return err_fatal(reterr, EXIT_CONFIG, "could not connect to PostgreSQL: %s", text);
+    return err_set(reterr, ERR_RETRY, "could not connect to PostgreSQL: %s", text);
+}
+
+static PGconn *connect_to(const struct pg_options *o, struct err *reterr)
+{
+    char user[64], app[64], timeout[16];
+    bool named = o->program && *o->program;
+    snprintf(user, sizeof user, "squad_%s", named ? o->program : "");
+    snprintf(app, sizeof app, named ? "squad-%s" : "squad", named ? o->program : "");
+    snprintf(timeout, sizeof timeout, "%d", CONNECT_TIMEOUT_S);
+    const char *keys[8], *values[8];
+    int n = 0;
+#define SETTING(k, v) (keys[n] = (k), values[n] = (v), n++)
+    if (named)
+        SETTING("user", user);
+    SETTING("connect_timeout", timeout);
+    SETTING("client_encoding", "UTF8");
+    SETTING("dbname", o->conninfo); /* expanded: what it names wins over the above */
+    SETTING("application_name", app);
+    SETTING(NULL, NULL);
+#undef SETTING
+    PGconn *conn = PQconnectdbParams(keys, values, 1);
+    if (PQstatus(conn) != CONNECTION_OK) {
+        connect_error(conn, o, reterr);
+        PQfinish(conn);
+        return NULL;
+    }
+    return conn;
+}
+
+int pg_exec(struct pg *pg, const char *sql, struct err *reterr)
+{
+    _cleanup_result_ PGresult *res = PQexec(pg->conn, sql);
+    ExecStatusType status = PQresultStatus(res);
+    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
+        return 0;
+    char what[80];
+    snprintf(what, sizeof what, "run \"%.60s\"", sql);
+    return pg_err(reterr, pg->conn, res, what);
+}
+
+static int set_session(struct pg *pg, const struct pg_options *o, struct err *reterr)
+{
+    char sql[400];
+    snprintf(
+        sql, sizeof sql,
+        "SET search_path = squad, pg_temp; SET TimeZone = 'UTC'; SET DateStyle = 'ISO';"
+        "SET statement_timeout = %d; SET lock_timeout = %d;"
+        "SET default_transaction_isolation = 'read committed';"
+        "SET idle_in_transaction_session_timeout = '60s'; SET standard_conforming_strings = on",
+        o->statement_timeout_ms, o->lock_timeout_ms);
+    return pg_exec(pg, sql, reterr);
+}
+
+static int check_schema(struct pg *pg, struct err *reterr)
+{
+    _cleanup_result_ PGresult *res = PQexec(pg->conn, "SELECT squad.schema_version()");
+    if (PQresultStatus(res) != PGRES_TUPLES_OK) {
+        pg_err(reterr, pg->conn, res, "read the schema's version");
+        if (reterr &&
+            (strcmp(reterr->sqlstate, "3F000") == 0 || strncmp(reterr->sqlstate, "42", 2) == 0)) {
+            err_fatal(reterr, EXIT_SCHEMA, "there is no squad schema in database \"%s\"",
+                      PQdb(pg->conn));
+            err_hint(reterr, "Run: squad migrate");
+        }
+        return -1;
+    }
+    int64_t version = pg_get_int8(res, 0, 0);
+    if (version < pg_schema_version) {
+        err_fatal(reterr, EXIT_SCHEMA, "the schema is at version %lld, this program needs %d",
+                  (long long)version, pg_schema_version);
+        return err_hint(reterr, "Run: squad migrate");
+    }
+    return 0;
+}
+
+static int prepare(struct pg *pg, const struct pg_stmt *s, struct err *reterr)
+{
+    char what[128];
+    snprintf(what, sizeof what, "prepare statement %s", s->name);
+    _cleanup_result_ PGresult *res = PQprepare(pg->conn, s->name, s->sql, 0, NULL);
+    if (PQresultStatus(res) != PGRES_COMMAND_OK)
+        return pg_err(reterr, pg->conn, res, what);
+    _cleanup_result_ PGresult *desc = PQdescribePrepared(pg->conn, s->name);
+    if (PQresultStatus(desc) != PGRES_COMMAND_OK)
+        return pg_err(reterr, pg->conn, desc, what);
+    if (PQnparams(desc) != s->n_params)
+        return err_fatal(reterr, EXIT_SCHEMA,
+                         "statement %s has %d parameters, the program gives %d", s->name,
+                         PQnparams(desc), s->n_params);
+    return 0;
+}
+
+/* What the server's notices say is either expected or an error anyway. */
+static void ignore_notice(void *arg, const PGresult *res)
+{
+    (void)arg;
+    LOG(DEBUG, "notice from PostgreSQL",
+        F_STR("text", PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY)));
+}
+
+int pg_open(struct pg **ret, const struct pg_options *options, struct err *reterr)
+{
+    _cleanup_pg_ struct pg *pg = calloc(1, sizeof *pg);
+    if (!pg)
+        abort();
+    pg->stmts = options->stmts;
+    pg->n_stmts = options->n_stmts;
+    pg->conn = connect_to(options, reterr);
+    if (!pg->conn)
+        return -1;
+    PQsetNoticeReceiver(pg->conn, ignore_notice, NULL);
+    if (set_session(pg, options, reterr))
+        return -1;
+    if (!options->any_schema && check_schema(pg, reterr))
+        return -1;
+    for (size_t i = 0; i < pg->n_stmts; i++)
+        if (prepare(pg, &pg->stmts[i], reterr))
+            return -1;
+    *ret = pg;
+    pg = NULL;
+    return 0;
+}
+
+void pg_close(struct pg *pg)
+{
+    if (!pg)
+        return;
+    PQfinish(pg->conn);
+    free(pg);
+}
+
+PGconn *pg_conn(struct pg *pg)
+{
+    return pg->conn;
+}
+
+bool pg_alive(struct pg *pg)
+{
+    return pg && PQstatus(pg->conn) == CONNECTION_OK;
+}
+
+int pg_run(struct pg *pg, const char *stmt, const struct pg_params *params, PGresult **ret_result,
+           struct err *reterr)
+{
+    const struct pg_stmt *s = NULL;
+    for (size_t i = 0; i < pg->n_stmts && !s; i++)
+        if (strcmp(pg->stmts[i].name, stmt) == 0)
+            s = &pg->stmts[i];
+    int n = params ? params->n : 0;
+    if (!s || n != s->n_params)
+        return err_fatal(reterr, EXIT_FOUND, "statement %s called with %d parameters", stmt, n);
+    _cleanup_result_ PGresult *res =
+        PQexecPrepared(pg->conn, stmt, n, params ? params->values : NULL,
+                       params ? params->lengths : NULL, params ? params->formats : NULL, s->binary);
+    ExecStatusType status = PQresultStatus(res);
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+        char what[128];
+        snprintf(what, sizeof what, "run statement %s", stmt);
+        return pg_err(reterr, pg->conn, res, what);
+    }
+    if (ret_result) {
+        *ret_result = res;
+        res = NULL;
+    }
+    return 0;
+}
+
+static void backoff(int attempt)
+{
+    unsigned char r = 0;
+    if (getrandom(&r, 1, 0) != 1)
+        r = 128;
+    struct timespec ts = {.tv_nsec = (long)(attempt * (2 + r % 16)) * 1000000L};
+    nanosleep(&ts, NULL);
+}
+
+static int commit(struct pg *pg, const char *what, struct err *reterr)
+{
+    _cleanup_result_ PGresult *res = PQexec(pg->conn, "COMMIT");
+    if (PQresultStatus(res) == PGRES_COMMAND_OK) {
+        if (strcmp(PQcmdStatus(res), "COMMIT") == 0)
+            return 0;
+        return err_set(reterr, ERR_RETRY, "could not %s: the transaction was rolled back", what);
+    }
+    return pg_err(reterr, pg->conn, res, what);
+}
+
+int pg_tx(struct pg *pg, const char *what, pg_tx_fn *fn, void *ctx, struct err *reterr)
+{
+    struct err err = {0};
+    for (int attempt = 1; attempt <= TX_TRIES_MAX; attempt++) {
+        if (attempt > 1)
+            backoff(attempt);
+        err = (struct err){0};
+        if (pg_exec(pg, "BEGIN", &err) == 0 && fn(pg, ctx, &err) == 0 &&
+            commit(pg, what, &err) == 0)
+            return 0;
+        if (!pg_alive(pg))
+            break;
+        if (PQtransactionStatus(pg->conn) != PQTRANS_IDLE) {
+            struct err ignored;
+            if (pg_exec(pg, "ROLLBACK", &ignored))
+                break;
+        }
+        if (err.kind != ERR_RETRY)
+            break;
+    }
+    if (reterr)
+        *reterr = err;
+    return -1;
+}
