@@ -1,7 +1,6 @@
 #include "pg.h"
 
 #include "log.h"
-#include "loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>
