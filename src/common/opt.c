@@ -114,12 +114,16 @@ static int add_item(const struct opt *o, const char *origin, const char *text,
 }
 
 /* The environment's list is one string; its copy lives as long as the process. */
+static char *copies[8];
+static size_t n_copies;
+
 static int add_items(const struct opt *o, const char *origin, const char *text,
                      struct opt_list *list, struct err *reterr)
 {
     char *copy = strdup(text), *save = NULL;
-    if (!copy)
+    if (!copy || n_copies == sizeof copies / sizeof *copies)
         abort();
+    copies[n_copies++] = copy;
     for (char *w = strtok_r(copy, " \t\n", &save); w; w = strtok_r(NULL, " \t\n", &save))
         if (add_item(o, origin, w, list, reterr))
             return -1;

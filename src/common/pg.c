@@ -85,9 +85,8 @@ int pg_err(struct err *reterr, PGconn *conn, const PGresult *res, const char *wh
     return -1;
 }
 
-/* libpq gives no SQLSTATE for a refused connection, only the server's words;
- * with lc_messages of any language the codes below appear in none of them, so
- * a wrong password or name is told from an absent server by PQping. */
+/* libpq gives no SQLSTATE for a refused connection. PQping tells an absent server from one that
+ * refuses us; one that is merely full or on its way up or down says so in words. */
 static int connect_error(PGconn *conn, const struct pg_options *o, struct err *reterr)
 {
     char text[400];
