@@ -1,0 +1,1 @@
+"""The private stack of squad: PostgreSQL, Kafka, the four programs and a webhook receiver."""
