@@ -24,7 +24,6 @@ static const char *const common_settings[] = {
     "true",
     "topic.metadata.refresh.interval.ms",
     "60000",
-    "false", /* squad topics makes them */
     "enable.random.seed",
     "true",
     NULL,
