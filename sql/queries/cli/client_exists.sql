@@ -1,0 +1,1 @@
+SELECT EXISTS (SELECT FROM client WHERE name = $1)

@@ -1,0 +1,35 @@
+/*
+ * command.h - the subcommands of squad as rows of a table.
+ *
+ * A command declares its options, operands and examples; command_main finds
+ * it, parses, serves --help and turns the result into an exit code. Commands
+ * print facts on stdout, and everything else on stderr.
+ */
+#pragma once
+
+#include "err.h"
+#include "opt.h"
+
+#include <stddef.h>
+
+struct command {
+    const char *name;     /* one word or two, as "ticket show" */
+    const char *summary;  /* one line */
+    const char *operands; /* as "REF"; NULL: none */
+    int n_operands;       /* exactly so many */
+    const char *examples; /* lines */
+    const struct opt *opts;
+    size_t n_opts;
+    size_t conf_size; /* of the struct that opts fills; begins with struct conf_common */
+    /* Returns an exit code, or -1 with *reterr set. */
+    int (*run)(const void *conf, char *const *operands, struct err *reterr);
+};
+
+extern const struct command migrate_command, topics_command, seed_command;
+
+/* Runs the command that argv names. Returns the exit code of the process. */
+int command_main(const struct command *const *commands, size_t n, int argc, char **argv);
+
+/* Moves options before operands, as opt_parse wants them: `show REF --json` is
+ * `show --json -- REF`. out has room for argc + 2 pointers; returns the new count. */
+int command_permute(const struct command *command, int argc, char *const *argv, char **out);
