@@ -71,10 +71,11 @@ class Supervisor:
     def squad(self, *args):
         services.run([self.bin_dir / "squad", *args], f"run squad {' '.join(args)}", env=self.base_env | self.env)
 
-    def programs_up(self, programs=PROGRAMS):
+    def programs_up(self, programs=PROGRAMS, capacity=None):
+        """capacity: jobs that each seeded expert may hold at once, instead of the seed's 1 to 4."""
         self.say("migrating, making topics, seeding")
         for command in ("migrate", "topics", "seed"):
-            self.squad(command)
+            self.squad(command, *(["--capacity", str(capacity)] if command == "seed" and capacity else []))
         self.add("receiver", [str(HERE / "tools" / "squad-receiver"), "--port", str(self.hook_port),
                               "--hooks", self.env["SQUAD_HOOKS"], "--secret", self.env["SQUAD_WEBHOOK_SECRET"]], {})
         # Each program connects as its own role: no user in the conninfo.
