@@ -1,0 +1,60 @@
+"""Every sh block of the pages runs as it stands, in order, against a stack of make up."""
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(HERE / "tests" / "support"))
+from stack import BIN, Stack  # noqa: E402
+
+# make test runs this very test; make demo and make up have tests of their own.
+ELSEWHERE = re.compile(r"^make (test|demo)$")
+
+
+def blocks(page):
+    text = (HERE / page).read_text()
+    return [b for b in re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S) if not ELSEWHERE.match(b.strip())]
+
+
+@pytest.fixture(scope="module")
+def stack():
+    with Stack(capacity=1000) as s:
+        yield s
+
+
+@pytest.mark.parametrize("page", ["docs/http.md", "docs/operating.md"])
+def test_the_commands_of_a_page_run(stack, page):
+    found = blocks(page)
+    assert found
+    # -f for curl would hide the answers of pages that show errors: statuses are checked by other tests.
+    script = "set -euo pipefail\n" + "\n".join(found)
+    script = script.replace("build/bin/", str(BIN) + "/")
+    done = subprocess.run(["bash", "-c", script], cwd=HERE, env=os.environ | stack.env, capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    print(done.stdout)
+
+
+def test_the_commands_of_the_readme_run():
+    script = "set -euo pipefail\n" + "\n".join(blocks("README.md"))
+    run_dir = HERE / "build" / "run"
+    assert not (run_dir / "pid" / "supervisor").exists(), "a stack is up: make down first"
+    try:
+        done = subprocess.run(["bash", "-c", script], cwd=HERE, capture_output=True, text=True, check=False)
+    finally:
+        subprocess.run(["make", "down"], cwd=HERE, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"ref"' in done.stdout
+
+
+def test_make_demo_ends_with_a_clean_verify():
+    done = subprocess.run(["make", "demo"], cwd=HERE, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "NOT FOR PRODUCTION" in done.stdout
+    ready = re.search(r"ready +after ([0-9.]+) s", done.stdout)
+    assert ready and float(ready[1]) < 15, done.stdout
