@@ -168,6 +168,28 @@ COMMENT ON TRIGGER assignment_consistent_insert ON squad.assignment IS 'Slots an
 COMMENT ON TRIGGER assignment_consistent_update ON squad.assignment IS 'Slots and states agree.';
 COMMENT ON TRIGGER assignment_consistent_delete ON squad.assignment IS 'Slots and states agree.';
 
+CREATE FUNCTION squad.expert_load_consistent() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
+DECLARE
+    bad record;
+BEGIN
+    SELECT f.expert_id, f.load, a.live INTO bad
+      FROM fresh f, LATERAL (SELECT count(*) AS live FROM assignment a
+                              WHERE a.expert_id = f.expert_id AND a.state IN ('reserved', 'offered')) a
+     WHERE f.load <> a.live LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'load of expert % can not be %: % assignments are live', bad.expert_id, bad.load, bad.live
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'expert_load_counts',
+                  SCHEMA = 'squad', TABLE = 'expert_load',
+                  HINT = 'Change assignment, expert_load and dispatch in one statement.';
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION squad.expert_load_consistent() IS 'Trigger: nobody changes expert_load.load without the assignments.';
+CREATE TRIGGER expert_load_consistent AFTER UPDATE ON squad.expert_load REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION squad.expert_load_consistent();
+COMMENT ON TRIGGER expert_load_consistent ON squad.expert_load IS 'load equals the live assignments.';
+
 CREATE TABLE squad.notice (
     id               uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     assignment_id    uuid NOT NULL REFERENCES squad.assignment,
