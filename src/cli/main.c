@@ -5,6 +5,7 @@ static const struct command *const commands[] = {
     &migrate_command,
     &topics_command,
     &seed_command,
+    &verify_command,
 };
 
 int main(int argc, char **argv)

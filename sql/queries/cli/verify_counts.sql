@@ -1,0 +1,8 @@
+SELECT (SELECT count(*) FROM ticket) AS tickets,
+       count(*) FILTER (WHERE d.state IN ('assigned', 'completed')) AS assigned,
+       count(*) FILTER (WHERE d.state = 'parked') AS parked,
+       count(*) FILTER (WHERE d.state = 'review') AS review,
+       (SELECT count(*) FROM assignment a
+         WHERE a.state IN ('reserved', 'offered', 'completed')
+           AND EXISTS (SELECT FROM notice n WHERE n.assignment_id = a.id AND n.state = 'delivered')) AS notified
+  FROM dispatch d

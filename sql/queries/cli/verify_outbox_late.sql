@@ -1,0 +1,5 @@
+-- Outbox rows that a snapshot did not show and that are there now. Uses outbox_xid.
+SELECT seq, id, aggregatetype, aggregateid, type, payload, traceparent
+  FROM outbox
+ WHERE xid >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(xid, $1::pg_snapshot)
+ ORDER BY seq

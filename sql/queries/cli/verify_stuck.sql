@@ -1,0 +1,45 @@
+-- P8: nothing waits in silence, and no row contradicts another; $1: seconds that a step may take.
+SELECT count(*) OVER () AS total, id, what FROM (
+    SELECT t.id::text, format('ticket %s was received %s s ago and no assigner has seen it', t.ref,
+                              extract(epoch FROM now() - t.created_at)::integer)
+      FROM ticket t
+     WHERE t.created_at < now() - make_interval(secs => $1)
+       AND NOT EXISTS (SELECT FROM dispatch d WHERE d.ticket_id = t.id)
+    UNION ALL
+    SELECT d.ticket_id::text, 'parked without a reason' FROM dispatch d
+     WHERE d.state = 'parked' AND coalesce(d.parked, '{}') = '{}'
+    UNION ALL
+    SELECT d.ticket_id::text, format('dispatch says %s, its assignments say otherwise', d.state)
+      FROM dispatch d
+      LEFT JOIN (SELECT ticket_id, bool_or(state IN ('reserved', 'offered')) AS live,
+                        bool_or(state = 'completed') AS done
+                   FROM assignment GROUP BY ticket_id) AS a USING (ticket_id)
+     WHERE (d.state = 'assigned') <> coalesce(a.live, false) OR (d.state = 'completed') <> coalesce(a.done, false)
+    UNION ALL
+    SELECT d.ticket_id::text, 'in review, though its type is known' FROM dispatch d
+     WHERE d.state = 'review' AND d.since < now() - make_interval(secs => $1)
+       AND EXISTS (SELECT FROM ticket_type y WHERE y.type = d.type)
+    UNION ALL
+    SELECT * FROM (
+        SELECT DISTINCT ON (d.ticket_id) d.ticket_id::text, format('parked, though expert %s could take it', fit.id)
+          FROM (SELECT DISTINCT d.type, d.area FROM dispatch d
+                 WHERE d.state = 'parked' AND d.since < now() - make_interval(secs => $1)) AS kind
+          JOIN (SELECT e.id, e.changed_at, l.idle_since
+                  FROM expert e JOIN expert_load l ON l.expert_id = e.id
+                 WHERE e.active AND l.load < l.capacity
+                   AND e.changed_at < now() - make_interval(secs => $1)
+                   AND l.idle_since < now() - make_interval(secs => $1)
+                   AND NOT EXISTS (SELECT FROM assignment a
+                                    WHERE a.expert_id = e.id AND a.ended_at > now() - make_interval(secs => $1))
+               ) AS fit
+            ON EXISTS (SELECT FROM ticket_type y WHERE y.type = kind.type)
+           AND EXISTS (SELECT FROM expert_area x WHERE x.expert_id = fit.id AND starts_with(kind.area, x.prefix))
+           AND NOT EXISTS (SELECT FROM ticket_type_skill r
+                             LEFT JOIN expert_skill s ON s.expert_id = fit.id AND s.skill = r.skill
+                            WHERE r.type = kind.type AND coalesce(s.level, 0) < r.min_level)
+          JOIN dispatch d ON d.type = kind.type AND d.area = kind.area AND d.state = 'parked'
+           AND d.since < now() - make_interval(secs => $1)
+         WHERE NOT EXISTS (SELECT FROM assignment a WHERE a.ticket_id = d.ticket_id AND a.expert_id = fit.id)
+    ) AS forgotten
+) AS waiting (id, what)
+ LIMIT 20
