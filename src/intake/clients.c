@@ -1,0 +1,142 @@
+#include "clients.h"
+
+#include "log.h"
+#include "rows.h"
+#include "sha.h"
+#include "sql.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { REFRESH_MS = 1000, UNKNOWN_KEY_REFRESH_MS = 200 };
+
+const struct pg_stmt clients_stmt = {"clients", sql_clients, 0, true};
+
+struct clients {
+    struct loop *loop;
+    struct session *session;
+    struct session_job job;
+    struct loop_timer timer;
+    bool busy, loaded, failed;
+    uint64_t refreshed_ms;
+    struct client *list; /* sorted by key_hash */
+    size_t n;
+    struct clients_waiter *waiters;
+};
+
+static void refresh(struct clients *c)
+{
+    struct pg_params none = {0};
+    if (c->busy)
+        return;
+    c->busy = true;
+    if (!session_send(c->session, &c->job, &clients_stmt, &none))
+        c->busy = false;
+}
+
+static void on_timer(void *ctx)
+{
+    struct clients *c = ctx;
+    refresh(c);
+    loop_timer_set(c->loop, &c->timer, now_ms() + REFRESH_MS);
+}
+
+static void take(struct clients *c, const PGresult *res)
+{
+    size_t n = (size_t)PQntuples(res);
+    struct client *list = calloc(n ? n : 1, sizeof *list);
+    if (!list)
+        abort();
+    for (size_t i = 0; i < n; i++) {
+        list[i].id = rows_get_int4(res, (int)i, 0);
+        strncpy(list[i].name, PQgetvalue(res, (int)i, 1), sizeof list[i].name - 1);
+        if (PQgetlength(res, (int)i, 2) == SHA256_BYTES)
+            memcpy(list[i].key_hash, PQgetvalue(res, (int)i, 2), SHA256_BYTES);
+    }
+    free(c->list);
+    c->list = list;
+    c->n = n;
+    c->loaded = true;
+}
+
+static void on_rows(struct session_job *job, const PGresult *res, const struct err *err)
+{
+    struct clients *c = (struct clients *)((char *)job - offsetof(struct clients, job));
+    c->busy = false;
+    c->refreshed_ms = now_ms();
+    if (res)
+        take(c, res);
+    else if (!c->failed && !err->unknown)
+        log_err(LOG_ERROR, "could not read the clients", err);
+    c->failed = !res;
+    struct clients_waiter *w = c->waiters;
+    c->waiters = NULL;
+    while (w) {
+        struct clients_waiter *next = w->next;
+        w->refreshed(w);
+        w = next;
+    }
+}
+
+struct clients *clients_new(struct loop *loop, struct session *session)
+{
+    struct clients *c = calloc(1, sizeof *c);
+    if (!c)
+        abort();
+    c->loop = loop;
+    c->session = session;
+    c->job.done = on_rows;
+    c->timer = (struct loop_timer){.fn = on_timer, .ctx = c};
+    on_timer(c);
+    return c;
+}
+
+void clients_free(struct clients *c)
+{
+    if (!c)
+        return;
+    loop_timer_set(c->loop, &c->timer, 0);
+    free(c->list);
+    free(c);
+}
+
+bool clients_loaded(const struct clients *c)
+{
+    return c->loaded;
+}
+
+const struct client *clients_find(const struct clients *c, const char *key)
+{
+    uint8_t hash[SHA256_BYTES];
+    sha256(key, strlen(key), hash);
+    size_t lo = 0, hi = c->n;
+    /* Only the first bytes of a hash steer the search; the verdict takes constant time. */
+    while (lo < hi) {
+        size_t middle = lo + (hi - lo) / 2;
+        if (memcmp(c->list[middle].key_hash, hash, 4) < 0)
+            lo = middle + 1;
+        else
+            hi = middle;
+    }
+    for (; lo < c->n && memcmp(c->list[lo].key_hash, hash, 4) == 0; lo++)
+        if (CRYPTO_memcmp(c->list[lo].key_hash, hash, SHA256_BYTES) == 0)
+            return &c->list[lo];
+    return NULL;
+}
+
+bool clients_wait(struct clients *c, struct clients_waiter *w)
+{
+    if (!c->busy && now_ms() - c->refreshed_ms >= UNKNOWN_KEY_REFRESH_MS)
+        refresh(c);
+    if (!c->busy)
+        return false;
+    w->next = c->waiters;
+    c->waiters = w;
+    return true;
+}
+
+void clients_on_up(struct clients *c)
+{
+    refresh(c);
+}

@@ -1,0 +1,144 @@
+#include "gate.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { REQUEST_ID_MAX = 64, TRACEPARENT_LEN = 55, LENGTH_DIGITS_MAX = 12, HOST_MAX = 255 };
+
+static const char alnum[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+void gate_target(struct gate *g, const char *target)
+{
+    size_t n = 0;
+    for (; target[n]; n++)
+        if (target[n] <= ' ' || target[n] > '~')
+            g->target_bad = true;
+    if (n == 0 || target[0] != '/')
+        g->target_bad = true;
+    if (n > TARGET_MAX_BYTES)
+        g->target_long = true;
+}
+
+/* RFC 9110 section 5.6.2 */
+static bool is_token(const char *s, size_t n)
+{
+    if (n == 0)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!s[i] || (!strchr(alnum, s[i]) && !strchr("!#$%&'*+-.^_`|~", s[i])))
+            return false;
+    return true;
+}
+
+static bool is_field_value(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (((unsigned char)s[i] < ' ' && s[i] != '\t') || s[i] == 0x7f)
+            return false;
+    return true;
+}
+
+void gate_header(struct gate *g, const char *name, size_t name_len, const char *value,
+                 size_t value_len)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } known[] = {
+        {"Host", &g->host},
+        {"Content-Length", &g->content_length},
+        {"Content-Type", &g->content_type},
+        {"Authorization", &g->authorization},
+        {"Idempotency-Key", &g->idempotency_key},
+        {"X-Request-Id", &g->request_id},
+        {"traceparent", &g->traceparent},
+    };
+    if (!value) {
+        value = "";
+        value_len = 0;
+    }
+    if (!is_token(name, name_len) || !is_field_value(value, value_len))
+        g->bad_character = true;
+    if (strcasecmp(name, "Transfer-Encoding") == 0)
+        g->transfer_encoding = true;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcasecmp(name, known[i].name) == 0) {
+            g->twice |= *known[i].value != NULL;
+            *known[i].value = value;
+            break;
+        }
+}
+
+static bool parse_length(struct gate *g)
+{
+    const char *s = g->content_length;
+    size_t n = strlen(s);
+    if (n < 1 || n > LENGTH_DIGITS_MAX || strspn(s, "0123456789") != n)
+        return false;
+    for (g->length = 0; *s; s++)
+        g->length = g->length * 10 + (size_t)(*s - '0');
+    return true;
+}
+
+static bool host_valid(const char *s)
+{
+    size_t n = strlen(s);
+    if (n < 1 || n > HOST_MAX)
+        return false;
+    for (; *s; s++)
+        if (!strchr(alnum, *s) && !strchr("-._~:[]%", *s))
+            return false;
+    return true;
+}
+
+enum problem gate_check(struct gate *g, const char *method, const char *version,
+                        const char **ret_detail)
+{
+#define REFUSE(problem, text) return (*ret_detail = (text), (problem))
+    bool with_body = strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0;
+    if (strcmp(version, "HTTP/1.1") != 0)
+        REFUSE(PROBLEM_VERSION, "Only HTTP/1.1 is spoken here.");
+    if (g->target_long)
+        REFUSE(PROBLEM_TARGET_LONG, "The target must have at most 1024 bytes.");
+    if (g->target_bad)
+        REFUSE(PROBLEM_BAD_REQUEST, "The target must begin with / and be printable ASCII.");
+    if (g->bad_character)
+        REFUSE(PROBLEM_BAD_REQUEST, "A header's name or value has a character it must not have.");
+    if (g->twice)
+        REFUSE(PROBLEM_BAD_REQUEST, "A header that may stand once stands twice.");
+    if (!g->host || !host_valid(g->host))
+        REFUSE(PROBLEM_BAD_REQUEST, "There must be exactly one Host, and it must be valid.");
+    if (g->transfer_encoding)
+        REFUSE(PROBLEM_LENGTH_REQUIRED, "Transfer-Encoding is not accepted: send Content-Length.");
+    if (g->content_length && !parse_length(g))
+        REFUSE(PROBLEM_BAD_REQUEST, "Content-Length must be a number.");
+    if (!with_body && g->length > 0)
+        REFUSE(PROBLEM_BAD_REQUEST, "This method takes no body.");
+    return PROBLEM_NONE;
+#undef REFUSE
+}
+
+bool request_id_valid(const char *s)
+{
+    size_t n = strlen(s);
+    return n >= 1 && n <= REQUEST_ID_MAX &&
+           strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == n;
+}
+
+static bool hex_not_zero(const char *s, size_t n)
+{
+    bool nonzero = false;
+    for (size_t i = 0; i < n; i++) {
+        if (!s[i] || !strchr("0123456789abcdef", s[i]))
+            return false;
+        nonzero |= s[i] != '0';
+    }
+    return nonzero;
+}
+
+bool traceparent_valid(const char *s)
+{
+    return strlen(s) == TRACEPARENT_LEN && strncmp(s, "00-", 3) == 0 && s[35] == '-' &&
+           s[52] == '-' && hex_not_zero(s + 3, 32) && hex_not_zero(s + 36, 16) &&
+           strspn(s + 53, "0123456789abcdef") == 2;
+}

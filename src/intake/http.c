@@ -1,0 +1,436 @@
+#include "http.h"
+
+#include "endpoints.h"
+#include "intake.h"
+#include "listen.h"
+#include "log.h"
+
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    CONNECTION_MEMORY_BYTES = 16 * 1024,
+    SWEEP_MS = 250,
+    DRAIN_QUIET_MS = 300,
+    DISCARD_MAX_BYTES = 1024 * 1024, /* of a body too large: read, so that the answer arrives */
+    BODIES_MAX_BYTES = 32 * 1024 * 1024,
+};
+
+/* A connection, from accept to close. */
+struct conn {
+    struct MHD_Connection *connection;
+    uint64_t deadline_ms;    /* absolute; 0: none, a request is being worked on */
+    struct request *request; /* one reference; NULL between requests */
+    struct conn *next, **prev;
+};
+
+struct http {
+    struct http_options o;
+    struct MHD_Daemon *daemon;
+    struct loop_source *source;
+    struct loop_timer sweep_timer;
+    struct conn *conns, *spare;
+    long n_conns, n_requests, n_suspended;
+    size_t bodies_bytes;
+    int listen_fd;
+    bool draining;
+    uint64_t last_active_ms;
+    char address[80];
+};
+
+/* --- connections and their deadlines --- */
+
+static struct conn *conn_new(struct http *h, struct MHD_Connection *connection)
+{
+    struct conn *c = h->spare;
+    if (c)
+        h->spare = c->next;
+    else if (!(c = malloc(sizeof *c)))
+        abort();
+    *c = (struct conn){.connection = connection, .next = h->conns, .prev = &h->conns};
+    if (c->next)
+        c->next->prev = &c->next;
+    h->conns = c;
+    h->n_conns++;
+    return c;
+}
+
+static void set_deadline(struct conn *c, long in_ms)
+{
+    c->deadline_ms = in_ms ? now_ms() + (uint64_t)in_ms : 0;
+}
+
+static void request_done(struct http *h, struct conn *c)
+{
+    struct request *r = c->request;
+    if (!r)
+        return;
+    h->n_requests--;
+    h->bodies_bytes -= r->body.cap;
+    r->connection = NULL;
+    c->request = NULL;
+    request_unref(r);
+}
+
+static void conn_free(struct http *h, struct conn *c)
+{
+    request_done(h, c);
+    *c->prev = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    c->next = h->spare;
+    h->spare = c;
+    h->n_conns--;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http *h = cls;
+    h->last_active_ms = now_ms();
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        struct conn *c = conn_new(h, connection);
+        set_deadline(c, h->o.header_timeout_ms);
+        *socket_context = c;
+    } else {
+        conn_free(h, *socket_context);
+        *socket_context = NULL;
+    }
+}
+
+static struct conn *conn_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info->socket_context;
+}
+
+/* libmicrohttpd only knows inactivity: a byte a second would live for ever. A shut
+ * down socket looks like a client that left. */
+static void sweep(void *ctx)
+{
+    struct http *h = ctx;
+    uint64_t now = now_ms();
+    for (struct conn *c = h->conns; c; c = c->next) {
+        if (!c->deadline_ms || c->deadline_ms > now)
+            continue;
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        shutdown(info->connect_fd, SHUT_RDWR);
+        c->deadline_ms = 0;
+    }
+    loop_timer_set(h->o.loop, &h->sweep_timer, now + SWEEP_MS);
+}
+
+/* --- answers --- */
+
+static void add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    if (MHD_add_response_header(response, name, value) != MHD_YES)
+        abort();
+}
+
+static void add_headers(const struct request *r, struct MHD_Response *response, bool close)
+{
+    const struct reply *y = &r->reply;
+    char number[16];
+    add_header(response, "Content-Type",
+               y->is_problem ? "application/problem+json" : "application/json");
+    add_header(response, "X-Request-Id", r->request_id);
+    if (y->location[0])
+        add_header(response, "Location", y->location);
+    if (y->replayed)
+        add_header(response, "Idempotency-Replayed", "true");
+    if (y->allow)
+        add_header(response, "Allow", y->allow);
+    if (y->status == MHD_HTTP_UNAUTHORIZED)
+        add_header(response, "WWW-Authenticate", "Bearer realm=\"squad\"");
+    if (y->retry_after_s) {
+        snprintf(number, sizeof number, "%d", y->retry_after_s);
+        add_header(response, "Retry-After", number);
+    }
+    if (close)
+        add_header(response, "Connection", "close");
+}
+
+static enum MHD_Result queue_reply(struct http *h, struct request *r)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        r->reply.body.len, r->reply.body.data, MHD_RESPMEM_PERSISTENT);
+    if (!response)
+        return MHD_NO;
+    add_headers(r, response, r->reply.close || h->draining);
+    set_deadline(conn_of(r->connection), h->o.body_timeout_ms);
+    enum MHD_Result ok = MHD_queue_response(r->connection, r->reply.status, response);
+    MHD_destroy_response(response);
+    return ok;
+}
+
+void http_answer(struct request *r)
+{
+    if (!r->suspended)
+        return;
+    r->suspended = false;
+    r->intake->http->n_suspended--;
+    MHD_resume_connection(r->connection);
+}
+
+/* --- a request, step by step --- */
+
+static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
+{
+    struct http *h = cls;
+    struct conn *c = conn_of(connection);
+    request_done(h, c);
+    c->request = request_new(h->o.intake);
+    c->request->connection = connection;
+    h->n_requests++;
+    h->bodies_bytes += c->request->body.cap;
+    set_deadline(c, h->o.header_timeout_ms);
+    gate_target(&c->request->gate, target);
+    return c->request;
+}
+
+static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name,
+                                 size_t name_len, const char *value, size_t value_len)
+{
+    struct request *r = cls;
+    (void)kind;
+    gate_header(&r->gate, name, name_len, value, value_len);
+    return MHD_YES;
+}
+
+/* Answers before the body is read, which makes libmicrohttpd close the connection. */
+static enum MHD_Result refuse(struct http *h, struct request *r, enum problem p, const char *detail)
+{
+    reply_problem(r, p, detail);
+    r->reply.close = true;
+    return queue_reply(h, r);
+}
+
+static enum MHD_Result on_headers(struct http *h, struct request *r, const char *path,
+                                  const char *method, const char *version)
+{
+    const char *detail = NULL;
+    MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, on_header, r);
+    enum problem p = gate_check(&r->gate, method, version, &detail);
+    request_identify(r);
+    if (p != PROBLEM_NONE)
+        return refuse(h, r, p, detail);
+    if (r->gate.length > DISCARD_MAX_BYTES)
+        return refuse(h, r, PROBLEM_TOO_LARGE, "A body must have at most 65536 bytes.");
+    route_find(intake_routes, intake_routes_count, method, path, r);
+    if (!r->reply.status && r->route->takes_json && !r->gate.content_length)
+        return refuse(h, r, PROBLEM_LENGTH_REQUIRED, "Send Content-Length and a body.");
+    if (!r->reply.status && r->gate.length > BODY_MAX_BYTES)
+        reply_problem(r, PROBLEM_TOO_LARGE, "A body must have at most 65536 bytes.");
+    if (!r->reply.status && h->bodies_bytes + r->gate.length > BODIES_MAX_BYTES)
+        reply_problem(r, PROBLEM_BUSY, "Too many bodies are being read. Send the same again.");
+    set_deadline(conn_of(r->connection), h->o.body_timeout_ms);
+    return MHD_YES;
+}
+
+static void on_body(struct http *h, struct request *r, const char *data, size_t n)
+{
+    if (r->reply.status || r->body.len + n > BODY_MAX_BYTES)
+        return;
+    h->bodies_bytes -= r->body.cap;
+    if (!r->body.len)
+        text_room(&r->body, r->gate.length);
+    text_put(&r->body, data, n);
+    h->bodies_bytes += r->body.cap;
+}
+
+static enum MHD_Result on_complete(struct http *h, struct request *r)
+{
+    if (!r->reply.status) {
+        set_deadline(conn_of(r->connection), 0);
+        endpoint_dispatch(r);
+    }
+    if (r->reply.status)
+        return queue_reply(h, r);
+    r->suspended = true;
+    h->n_suspended++;
+    MHD_suspend_connection(r->connection);
+    return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *path,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *data_size, void **con_cls)
+{
+    struct http *h = cls;
+    struct request *r = *con_cls;
+    (void)connection;
+    h->last_active_ms = now_ms();
+    if (!r->seen) {
+        r->seen = true;
+        return on_headers(h, r, path, method, version);
+    }
+    if (*data_size) {
+        on_body(h, r, data, *data_size);
+        *data_size = 0;
+        return MHD_YES;
+    }
+    return on_complete(h, r);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct http *h = cls;
+    struct conn *c = conn_of(connection);
+    (void)code;
+    *con_cls = NULL;
+    request_done(h, c);
+    set_deadline(c, h->o.idle_timeout_ms);
+}
+
+/* --- the daemon --- */
+
+static void on_log(void *cls, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+
+static void on_log(void *cls, const char *fmt, va_list ap)
+{
+    char text[200];
+    (void)cls;
+    vsnprintf(text, sizeof text, fmt, ap);
+    text[strcspn(text, "\n")] = '\0';
+    LOG(DEBUG, "libmicrohttpd", F_STR("text", text));
+}
+
+/* Percent signs stay: the segments of a path are told apart before they are decoded. */
+static size_t leave_escaped(void *cls, struct MHD_Connection *connection, char *s)
+{
+    (void)cls;
+    (void)connection;
+    return strlen(s);
+}
+
+static void on_epoll(void *ctx, uint32_t events)
+{
+    (void)ctx; /* http_turn does the work, once per turn */
+    (void)events;
+}
+
+static int start_daemon(struct http *h, struct err *reterr)
+{
+    h->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, h,
+        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, h->listen_fd,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)h->o.connections_max,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)h->o.connections_per_ip_max,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(h->o.idle_timeout_ms / 1000 + 1),
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_URI_LOG_CALLBACK, on_target, h,
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_END);
+    if (!h->daemon)
+        return err_fatal(reterr, EXIT_CONFIG, "could not start libmicrohttpd on %s", h->address);
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    h->source = loop_add(h->o.loop, info->epoll_fd, EPOLLIN, on_epoll, h);
+    return 0;
+}
+
+int http_new(struct http **ret, const struct http_options *options, struct err *reterr)
+{
+    struct http *h = calloc(1, sizeof *h);
+    if (!h)
+        abort();
+    h->o = *options;
+    h->listen_fd = listen_open(options->listen, options->connections_max, h->address,
+                               sizeof h->address, reterr);
+    if (h->listen_fd < 0 || start_daemon(h, reterr)) {
+        http_free(h);
+        return -1;
+    }
+    h->sweep_timer = (struct loop_timer){.fn = sweep, .ctx = h};
+    sweep(h);
+    *ret = h;
+    return 0;
+}
+
+void http_free(struct http *h)
+{
+    if (!h)
+        return;
+    loop_timer_set(h->o.loop, &h->sweep_timer, 0);
+    loop_remove(h->o.loop, h->source);
+    if (h->daemon) {
+        if (!h->draining)
+            MHD_quiesce_daemon(h->daemon);
+        MHD_stop_daemon(h->daemon);
+    }
+    if (h->listen_fd >= 0)
+        close(h->listen_fd);
+    while (h->spare) {
+        struct conn *next = h->spare->next;
+        free(h->spare);
+        h->spare = next;
+    }
+    free(h);
+}
+
+const char *http_address(const struct http *h)
+{
+    return h->address;
+}
+
+/* libmicrohttpd accepts no more once quiesced, but whoever the kernel has let in already is
+ * served. */
+static void accept_rest(struct http *h)
+{
+    struct sockaddr_storage addr;
+    for (;;) {
+        socklen_t len = sizeof addr;
+        int fd =
+            accept4(h->listen_fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0)
+            return;
+        h->last_active_ms = now_ms();
+        MHD_add_connection(h->daemon, fd, (struct sockaddr *)&addr, len);
+    }
+}
+
+void http_turn(struct http *h)
+{
+    if (h->draining)
+        accept_rest(h);
+    MHD_run(h->daemon);
+}
+
+int http_wait_ms(struct http *h)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+    if (h->draining)
+        return 5;
+    if (MHD_get_timeout(h->daemon, &ms) != MHD_YES)
+        return -1;
+    return ms > 60000 ? 60000 : (int)ms;
+}
+
+void http_drain(struct http *h)
+{
+    if (h->draining)
+        return;
+    h->draining = true;
+    h->last_active_ms = now_ms();
+    MHD_quiesce_daemon(h->daemon);
+}
+
+bool http_drained(struct http *h)
+{
+    if (h->n_requests > 0)
+        return false;
+    return h->n_conns == 0 || now_ms() - h->last_active_ms > DRAIN_QUIET_MS;
+}
+
+bool http_owes(const struct http *h)
+{
+    return h->n_suspended > 0;
+}

@@ -1,0 +1,196 @@
+#include "lookup.h"
+
+#include "log.h"
+#include "sql.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { IN_FLIGHT_MAX = 64, TICK_MS = 100 };
+
+enum { TICKET_VIEW, COMPLETE, N_OWN_STATEMENTS };
+
+struct lookup {
+    struct lookup_options o;
+    struct pg_stmt statements[N_OWN_STATEMENTS + 1];
+    struct session *session;
+    struct clients *clients;
+    struct lookup_item *first, **last; /* waiting */
+    long waiting;
+    int in_flight;
+    struct loop_timer deadline_timer;
+};
+
+static void queue_push(struct lookup *l, struct lookup_item *item)
+{
+    item->next = NULL;
+    *l->last = item;
+    l->last = &item->next;
+    l->waiting++;
+}
+
+static struct lookup_item *queue_pop(struct lookup *l)
+{
+    struct lookup_item *item = l->first;
+    l->first = item->next;
+    if (!l->first)
+        l->last = &l->first;
+    l->waiting--;
+    return item;
+}
+
+static void finish(struct lookup_item *item, const PGresult *res, const struct err *err)
+{
+    if (!item->answered) {
+        item->answered = true;
+        item->answer(item, res, err);
+    }
+    item->release(item);
+}
+
+static void send_waiting(struct lookup *l);
+
+static void wait_again(struct lookup *l, struct lookup_item *item)
+{
+    queue_push(l, item);
+    if (!l->deadline_timer.at_ms)
+        loop_timer_set(l->o.loop, &l->deadline_timer, now_ms() + TICK_MS);
+}
+
+static void on_done(struct session_job *job, const PGresult *res, const struct err *err)
+{
+    struct lookup_item *item =
+        (struct lookup_item *)((char *)job - offsetof(struct lookup_item, job));
+    struct lookup *l = item->lookup;
+    l->in_flight--;
+    if (!res && err->kind == ERR_RETRY && !item->answered && item->deadline_ms > now_ms())
+        wait_again(l, item);
+    else
+        finish(item, res, err);
+    if (res)
+        send_waiting(l);
+}
+
+static const struct pg_stmt *make_params(const struct lookup *l, const struct lookup_item *item,
+                                         struct pg_params *p)
+{
+    if (item->kind == LOOKUP_COMPLETE) {
+        pg_param_binary(p, item->id, sizeof item->id);
+        pg_param_text(p, item->actor);
+        pg_param_text(p, item->traceparent);
+        return &l->statements[COMPLETE];
+    }
+    pg_param_int4(p, item->client_id);
+    pg_param_text(p, item->ref[0] ? item->ref : NULL);
+    if (item->ref[0])
+        pg_param_null(p);
+    else
+        pg_param_binary(p, item->id, sizeof item->id);
+    return &l->statements[TICKET_VIEW];
+}
+
+static void send_waiting(struct lookup *l)
+{
+    while (l->first && l->in_flight < IN_FLIGHT_MAX && session_up(l->session)) {
+        struct lookup_item *item = queue_pop(l);
+        if (item->answered) {
+            item->release(item);
+            continue;
+        }
+        struct pg_params p = {0};
+        const struct pg_stmt *stmt = make_params(l, item, &p);
+        l->in_flight++;
+        session_send(l->session, &item->job, stmt, &p);
+    }
+}
+
+/* Also what sends again after a statement was refused for the moment (a deadlock, a lock). */
+static void on_deadline(void *ctx)
+{
+    struct lookup *l = ctx;
+    uint64_t now = now_ms();
+    for (struct lookup_item *item = l->first; item; item = item->next)
+        if (!item->answered && item->deadline_ms <= now) {
+            item->answered = true;
+            item->answer(item, NULL, NULL);
+        }
+    while (l->first && l->first->answered) {
+        struct lookup_item *item = queue_pop(l);
+        item->release(item);
+    }
+    send_waiting(l);
+    if (l->first)
+        loop_timer_set(l->o.loop, &l->deadline_timer, now + TICK_MS);
+}
+
+bool lookup_add(struct lookup *l, struct lookup_item *item)
+{
+    if (l->waiting >= l->o.queue_max || session_down(l->session))
+        return false;
+    item->job.done = on_done;
+    item->lookup = l;
+    item->answered = false;
+    queue_push(l, item);
+    send_waiting(l);
+    if (l->first && !l->deadline_timer.at_ms)
+        loop_timer_set(l->o.loop, &l->deadline_timer, now_ms() + 1);
+    return true;
+}
+
+static void on_up(void *ctx)
+{
+    struct lookup *l = ctx;
+    clients_on_up(l->clients);
+    send_waiting(l);
+}
+
+static void on_fatal(void *ctx, const struct err *err)
+{
+    struct lookup *l = ctx;
+    l->o.on_fatal(l->o.ctx, err);
+}
+
+struct lookup *lookup_new(const struct lookup_options *options)
+{
+    struct lookup *l = calloc(1, sizeof *l);
+    if (!l)
+        abort();
+    l->o = *options;
+    l->last = &l->first;
+    l->deadline_timer = (struct loop_timer){.fn = on_deadline, .ctx = l};
+    l->statements[TICKET_VIEW] = (struct pg_stmt){"ticket_view", sql_ticket_view, 3, false};
+    l->statements[COMPLETE] =
+        (struct pg_stmt){"assignment_complete", sql_assignment_complete, 3, false};
+    l->statements[N_OWN_STATEMENTS] = clients_stmt;
+    l->session = session_new(&(struct session_options){
+        .loop = l->o.loop,
+        .name = "lookup",
+        .pg = {.conninfo = l->o.db,
+               .program = "intake",
+               .stmts = l->statements,
+               .n_stmts = N_OWN_STATEMENTS + 1,
+               .statement_timeout_ms = (int)l->o.request_timeout_ms},
+        .setup_sql = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off",
+        .job_timeout_ms = l->o.request_timeout_ms,
+        .on_up = on_up,
+        .on_fatal = on_fatal,
+        .ctx = l,
+    });
+    l->clients = clients_new(l->o.loop, l->session);
+    return l;
+}
+
+void lookup_free(struct lookup *l)
+{
+    if (!l)
+        return;
+    clients_free(l->clients);
+    loop_timer_set(l->o.loop, &l->deadline_timer, 0);
+    session_free(l->session);
+    free(l);
+}
+
+struct clients *lookup_clients(struct lookup *l)
+{
+    return l->clients;
+}

@@ -1,0 +1,418 @@
+#include "store.h"
+
+#include "log.h"
+#include "rows.h"
+#include "session.h"
+#include "sql.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { RETRY_DELAY_MS = 20, COLLISIONS_MAX = 5, WINNER_STATEMENTS = 2 };
+
+static const struct pg_stmt statements[] = {
+    {"ticket_insert", sql_ticket_insert, ROWS_INSERT_PARAMS, true},
+    {"ticket_by_key", sql_ticket_by_key, 2, true},
+    {"ticket_by_call", sql_ticket_by_call, 2, true},
+};
+enum { INSERT, BY_KEY, BY_CALL, N_STATEMENTS };
+
+/* The planner knows nothing of the arrays, and must not take a guess for the
+ * life of the session while the table is still empty. */
+static const char setup_sql[] =
+    "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
+    "SET enable_nestloop = off; SET jit = off";
+
+/* The winners of one kind that a statement is out for. */
+struct winners {
+    struct session_job job;
+    struct store *store;
+    size_t n;
+    struct store_item *item[BATCH_MAX];
+};
+
+struct store {
+    struct store_options o;
+    struct session *session;
+    struct rows *rows;
+    uint64_t arrivals;
+    /* waiting, in order of arrival */
+    struct store_item *first, **last;
+    long waiting;
+    struct loop_timer deadline_timer, retry_timer;
+    /* the batch under way: leaders, each with its followers */
+    struct batch_item *leader[BATCH_MAX];
+    size_t n_leaders;
+    struct bisect ranges; /* still to be inserted */
+    size_t lo, hi;        /* being inserted */
+    bool busy;            /* a statement is out */
+    bool paused;          /* until the retry timer or a new connection */
+    bool error_logged;
+    struct session_job insert_job;
+    struct winners winners[WINNER_STATEMENTS];
+    int winners_out;
+};
+
+static void answer(struct store_item *item, const struct store_ticket *ticket)
+{
+    if (item->answered)
+        return;
+    item->answered = true;
+    item->answer(item, ticket);
+}
+
+static void answer_outcome(struct store_item *item, enum store_outcome outcome)
+{
+    answer(item, &(struct store_ticket){.outcome = outcome});
+}
+
+static void queue_push(struct store *s, struct store_item *item)
+{
+    item->next = NULL;
+    *s->last = item;
+    s->last = &item->next;
+    s->waiting++;
+}
+
+static struct store_item *queue_pop(struct store *s)
+{
+    struct store_item *item = s->first;
+    s->first = item->next;
+    if (!s->first)
+        s->last = &s->first;
+    s->waiting--;
+    return item;
+}
+
+enum store_refusal store_add(struct store *s, struct store_item *item)
+{
+    if (s->waiting >= s->o.queue_max)
+        return STORE_FULL;
+    if (session_down(s->session))
+        return STORE_DOWN;
+    item->answered = item->stored = false;
+    item->collisions = 0;
+    item->batch.arrival = ++s->arrivals;
+    uuid7_make(item->id);
+    ticket_ref_make(item->id, item->ref);
+    queue_push(s, item);
+    if (!s->deadline_timer.at_ms)
+        loop_timer_set(s->o.loop, &s->deadline_timer, item->deadline_ms);
+    return STORE_TAKEN;
+}
+
+/* Each of the batch's items that has not been answered goes back to wait, or is let go. */
+static void requeue_or_release(struct store *s, struct batch_item *b)
+{
+    while (b) {
+        struct batch_item *next = b->same;
+        struct store_item *item = store_item_of(b);
+        if (item->answered)
+            item->release(item);
+        else
+            queue_push(s, item);
+        b = next;
+    }
+}
+
+static void batch_done(struct store *s)
+{
+    for (size_t i = 0; i < s->n_leaders; i++)
+        requeue_or_release(s, s->leader[i]);
+    s->n_leaders = 0;
+    s->error_logged = false;
+}
+
+/* The leader's ticket is known: it answers the leader and all who came after it. */
+static void resolve(struct store_item *leader, const struct store_ticket *ticket,
+                    const uint8_t body_hash[BODY_HASH_BYTES])
+{
+    for (struct batch_item *b = &leader->batch; b; b = b->same) {
+        struct store_ticket t = *ticket;
+        if (b != &leader->batch || memcmp(t.id, leader->id, sizeof t.id) != 0)
+            t.outcome = batch_same_request(b, body_hash) ? STORE_REPLAYED : STORE_OTHER_BODY;
+        answer(store_item_of(b), &t);
+    }
+}
+
+static void pause_for(struct store *s, long ms)
+{
+    s->paused = true;
+    loop_timer_set(s->o.loop, &s->retry_timer, now_ms() + (uint64_t)ms);
+}
+
+static void log_once(struct store *s, const struct err *err)
+{
+    if (!s->error_logged && !err->unknown)
+        log_err(err->kind == ERR_FATAL ? LOG_ERROR : LOG_WARN, "could not store a batch", err);
+    s->error_logged = true;
+}
+
+/* --- winners of conflicts --- */
+
+static void collided(struct store_item *item)
+{
+    if (++item->collisions > COLLISIONS_MAX) {
+        answer_outcome(item, STORE_UNAVAILABLE);
+        return;
+    }
+    uuid7_make(item->id);
+    ticket_ref_make(item->id, item->ref);
+}
+
+static void take_winner(struct winners *w, const PGresult *res, int row)
+{
+    int32_t n = rows_get_int4(res, row, 0);
+    if (n < 1 || (size_t)n > w->n)
+        return;
+    struct store_item *item = w->item[n - 1];
+    struct store_ticket t = {.outcome = STORE_CREATED,
+                             .ref = PQgetvalue(res, row, 2),
+                             .created_us = rows_get_time(res, row, 4),
+                             .state = PQgetvalue(res, row, 5)};
+    memcpy(t.id, PQgetvalue(res, row, 1), sizeof t.id);
+    item->stored = true;
+    resolve(item, &t, (const uint8_t *)PQgetvalue(res, row, 3));
+}
+
+static void on_winners(struct session_job *job, const PGresult *res, const struct err *err)
+{
+    struct winners *w = (struct winners *)((char *)job - offsetof(struct winners, job));
+    struct store *s = w->store;
+    if (err)
+        log_once(s, err);
+    else
+        for (int row = 0; row < PQntuples(res); row++)
+            take_winner(w, res, row);
+    /* A conflict without a winner was one of references. After an error all of
+     * them are inserted again, which finds out the same once more. */
+    for (size_t i = 0; i < w->n && !err; i++)
+        if (!w->item[i]->stored)
+            collided(w->item[i]);
+    w->n = 0;
+    if (--s->winners_out > 0)
+        return;
+    s->busy = false;
+    batch_done(s);
+    if (err && session_up(s->session))
+        pause_for(s, RETRY_DELAY_MS);
+}
+
+static void send_winners(struct store *s)
+{
+    s->busy = true;
+    s->winners_out = (s->winners[0].n > 0) + (s->winners[1].n > 0);
+    for (int i = 0; i < WINNER_STATEMENTS; i++) {
+        struct winners *w = &s->winners[i];
+        if (w->n == 0)
+            continue;
+        struct pg_params p = {0};
+        if (i == 0)
+            rows_keys(s->rows, w->item, w->n, &p);
+        else
+            rows_calls(s->rows, w->item, w->n, &p);
+        if (!session_send(s->session, &w->job, &statements[BY_KEY + i], &p)) {
+            struct err err;
+            err_set(&err, ERR_RETRY, "the connection is lost");
+            err.unknown = true;
+            on_winners(&w->job, NULL, &err);
+        }
+    }
+}
+
+/* --- the insert --- */
+
+static void take_stored(struct store *s, const PGresult *res)
+{
+    int row = 0, rows = PQntuples(res);
+    for (size_t i = s->lo; i < s->hi; i++) {
+        struct store_item *item = store_item_of(s->leader[i]);
+        if (row < rows && memcmp(PQgetvalue(res, row, 0), item->id, sizeof item->id) == 0) {
+            struct store_ticket t = {.outcome = STORE_CREATED,
+                                     .ref = item->ref,
+                                     .state = "received",
+                                     .created_us = rows_get_time(res, row, 1)};
+            memcpy(t.id, item->id, sizeof t.id);
+            item->stored = true;
+            resolve(item, &t, item->batch.body_hash);
+            row++;
+        } else {
+            struct winners *w = &s->winners[item->batch.is_call];
+            w->item[w->n++] = item;
+        }
+    }
+}
+
+static void insert_failed(struct store *s, const struct err *err)
+{
+    if (err->kind != ERR_REJECT) {
+        log_once(s, err);
+        bisect_again(&s->ranges, s->lo, s->hi);
+        if (session_up(s->session))
+            pause_for(s, RETRY_DELAY_MS);
+    } else if (!bisect_split(&s->ranges, s->lo, s->hi)) {
+        log_err(LOG_ERROR, "PostgreSQL refused a ticket that had passed every check", err);
+        answer_outcome(store_item_of(s->leader[s->lo]), STORE_REFUSED);
+    }
+}
+
+static void on_inserted(struct session_job *job, const PGresult *res, const struct err *err)
+{
+    struct store *s = (struct store *)((char *)job - offsetof(struct store, insert_job));
+    s->busy = false;
+    if (err)
+        insert_failed(s, err);
+    else
+        take_stored(s, res);
+}
+
+/* Leaders that nobody waits for any more need not be tried again. */
+static bool forsaken(struct store *s, size_t lo, size_t hi)
+{
+    for (size_t i = lo; i < hi; i++)
+        for (struct batch_item *b = s->leader[i]; b; b = b->same)
+            if (!store_item_of(b)->answered)
+                return false;
+    return true;
+}
+
+static void send_insert(struct store *s)
+{
+    struct pg_params p = {0};
+    rows_insert(s->rows, s->leader + s->lo, s->hi - s->lo, &p);
+    s->busy = true;
+    if (!session_send(s->session, &s->insert_job, &statements[INSERT], &p)) {
+        s->busy = false;
+        bisect_again(&s->ranges, s->lo, s->hi);
+    }
+}
+
+static void batch_start(struct store *s)
+{
+    size_t n = 0;
+    while (s->first && n < (size_t)s->o.batch_max) {
+        struct store_item *item = queue_pop(s);
+        if (item->answered)
+            item->release(item);
+        else
+            s->leader[n++] = &item->batch;
+    }
+    s->n_leaders = batch_fold(s->leader, n);
+    bisect_start(&s->ranges, s->n_leaders);
+}
+
+void store_turn(struct store *s)
+{
+    while (!s->busy && !s->paused && session_up(s->session)) {
+        if (s->n_leaders == 0) {
+            if (!s->first)
+                return;
+            batch_start(s);
+        }
+        if (bisect_next(&s->ranges, &s->lo, &s->hi)) {
+            if (!forsaken(s, s->lo, s->hi))
+                send_insert(s);
+        } else if (s->winners[0].n + s->winners[1].n > 0) {
+            send_winners(s);
+        } else {
+            batch_done(s);
+        }
+    }
+}
+
+/* --- deadlines --- */
+
+static uint64_t expire(struct store_item *item, uint64_t now, uint64_t next)
+{
+    if (item->answered)
+        return next;
+    if (item->deadline_ms <= now) {
+        answer_outcome(item, STORE_UNAVAILABLE);
+        return next;
+    }
+    return item->deadline_ms < next ? item->deadline_ms : next;
+}
+
+static void on_deadline(void *ctx)
+{
+    struct store *s = ctx;
+    uint64_t now = now_ms(), next = UINT64_MAX;
+    for (size_t i = 0; i < s->n_leaders; i++)
+        for (struct batch_item *b = s->leader[i]; b; b = b->same)
+            next = expire(store_item_of(b), now, next);
+    for (struct store_item *item = s->first; item; item = item->next)
+        next = expire(item, now, next);
+    while (s->first && s->first->answered) {
+        struct store_item *item = queue_pop(s);
+        item->release(item);
+    }
+    if (next != UINT64_MAX)
+        loop_timer_set(s->o.loop, &s->deadline_timer, next);
+}
+
+static void on_retry(void *ctx)
+{
+    struct store *s = ctx;
+    s->paused = false;
+}
+
+static void on_up(void *ctx)
+{
+    struct store *s = ctx;
+    s->paused = false;
+    loop_timer_set(s->o.loop, &s->retry_timer, 0);
+}
+
+static void on_fatal(void *ctx, const struct err *err)
+{
+    struct store *s = ctx;
+    s->o.on_fatal(s->o.ctx, err);
+}
+
+struct store *store_new(const struct store_options *options)
+{
+    struct store *s = calloc(1, sizeof *s);
+    if (!s)
+        abort();
+    s->o = *options;
+    s->last = &s->first;
+    s->rows = rows_new();
+    s->deadline_timer = (struct loop_timer){.fn = on_deadline, .ctx = s};
+    s->retry_timer = (struct loop_timer){.fn = on_retry, .ctx = s};
+    s->insert_job.done = on_inserted;
+    for (int i = 0; i < WINNER_STATEMENTS; i++) {
+        s->winners[i].job.done = on_winners;
+        s->winners[i].store = s;
+    }
+    s->session = session_new(&(struct session_options){
+        .loop = s->o.loop,
+        .name = "store",
+        .pg = {.conninfo = s->o.db,
+               .program = "intake",
+               .stmts = statements,
+               .n_stmts = N_STATEMENTS,
+               .statement_timeout_ms = (int)s->o.request_timeout_ms},
+        .setup_sql = setup_sql,
+        .job_timeout_ms = s->o.request_timeout_ms + 1000,
+        .on_up = on_up,
+        .on_fatal = on_fatal,
+        .ctx = s,
+    });
+    return s;
+}
+
+void store_free(struct store *s)
+{
+    if (!s)
+        return;
+    session_free(s->session);
+    loop_timer_set(s->o.loop, &s->deadline_timer, 0);
+    loop_timer_set(s->o.loop, &s->retry_timer, 0);
+    rows_free(s->rows);
+    free(s);
+}
+
+bool store_up(const struct store *s)
+{
+    return session_up(s->session);
+}

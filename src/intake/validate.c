@@ -1,0 +1,342 @@
+#include "validate.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { IDEMPOTENCY_KEY_MAX = 255, POINTER_NAME_MAX = 48 };
+
+static void violate(struct violations *v, const char *pointer, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void violate(struct violations *v, const char *pointer, const char *fmt, ...)
+{
+    if (v->n == VIOLATIONS_MAX) {
+        v->more = true;
+        return;
+    }
+    struct violation *x = &v->list[v->n++];
+    va_list ap;
+    snprintf(x->pointer, sizeof x->pointer, "%s", pointer);
+    va_start(ap, fmt);
+    vsnprintf(x->detail, sizeof x->detail, fmt, ap);
+    va_end(ap);
+}
+
+static size_t characters(const char *s)
+{
+    size_t n = 0;
+    for (; *s; s++)
+        n += ((unsigned char)*s & 0xc0) != 0x80;
+    return n;
+}
+
+/* What a field may hold beyond its length. Return the rule that s breaks, or NULL. */
+typedef const char *rule_fn(const char *s);
+
+static const char *one_line(const char *s)
+{
+    bool blank = true;
+    for (; *s; s++) {
+        if ((unsigned char)*s < ' ' || *s == 0x7f)
+            return "must not contain control characters";
+        blank &= *s == ' ';
+    }
+    return blank ? "must not be blank" : NULL;
+}
+
+static const char *prose(const char *s)
+{
+    bool blank = true;
+    for (; *s; s++) {
+        if (((unsigned char)*s < ' ' && !strchr("\t\n\r", *s)) || *s == 0x7f)
+            return "must not contain control characters other than tab and line end";
+        blank &= strchr(" \t\n\r", *s) != NULL;
+    }
+    return blank ? "must not be blank" : NULL;
+}
+
+static const char *phone(const char *s)
+{
+    bool digit = false;
+    for (; *s; s++) {
+        if (!strchr("+0123456789 ()./-", *s))
+            return "must consist of digits and + ( ) . / - or blanks";
+        digit |= isdigit((unsigned char)*s) != 0;
+    }
+    return digit ? NULL : "must contain a digit";
+}
+
+static const char *email(const char *s)
+{
+    static const char rule[] = "must be an address like name@example.com";
+    const char *at = strchr(s, '@');
+    if (!at || at == s || !at[1] || strchr(at + 1, '@'))
+        return rule;
+    for (; *s; s++)
+        if ((unsigned char)*s <= ' ' || *s == 0x7f)
+            return rule;
+    return NULL;
+}
+
+/* A member of the body: where it goes and what it must be. */
+struct field {
+    const char *name, *pointer;
+    size_t offset; /* of a const char * in struct ticket_fields */
+    size_t min_chars, max_chars;
+    bool required;
+    rule_fn *rule;
+};
+
+#define TO(member) offsetof(struct ticket_fields, member)
+
+static const struct field ticket_members[] = {
+    {"type", "/type", TO(type), 1, TICKET_TYPE_MAX, true, one_line},
+    {"problem", "/problem", TO(problem), 1, TICKET_PROBLEM_MAX, true, prose},
+    {"source", "/source", TO(source), 1, TICKET_SOURCE_MAX, false, one_line},
+    {"contract", "/contract", TO(contract), 1, TICKET_CONTRACT_MAX, false, one_line},
+};
+
+static const struct field customer_members[] = {
+    {"ref", "/customer/ref", TO(customer_ref), 1, TICKET_CUSTOMER_REF_MAX, false, one_line},
+    {"name", "/customer/name", TO(customer_name), 1, TICKET_CUSTOMER_NAME_MAX, false, one_line},
+    {"phone", "/customer/phone", TO(customer_phone), 1, TICKET_CUSTOMER_PHONE_MAX, false, phone},
+    {"email", "/customer/email", TO(customer_email), 3, TICKET_CUSTOMER_EMAIL_MAX, false, email},
+};
+
+enum {
+    N_TICKET_MEMBERS = sizeof ticket_members / sizeof *ticket_members,
+    N_CUSTOMER_MEMBERS = sizeof customer_members / sizeof *customer_members
+};
+
+static void check_field(const struct field *f, const json_t *value, struct ticket_fields *out,
+                        struct violations *v)
+{
+    if (!value || json_is_null(value)) {
+        if (f->required)
+            violate(v, f->pointer, "is required");
+        return;
+    }
+    if (!json_is_string(value)) {
+        violate(v, f->pointer, "must be a string");
+        return;
+    }
+    const char *s = json_string_value(value);
+    size_t n = characters(s);
+    if (n < f->min_chars || n > f->max_chars) {
+        violate(v, f->pointer, "must have %zu to %zu characters, has %zu", f->min_chars,
+                f->max_chars, n);
+        return;
+    }
+    const char *rule = f->rule(s);
+    if (rule)
+        violate(v, f->pointer, "%s", rule);
+    else
+        *(const char **)((char *)out + f->offset) = s;
+}
+
+static void check_area(const json_t *value, struct ticket_fields *out, struct violations *v)
+{
+    if (!value || json_is_null(value)) {
+        violate(v, "/area", "is required");
+        return;
+    }
+    if (!json_is_string(value)) {
+        violate(v, "/area", "must be a string");
+        return;
+    }
+    const char *s = json_string_value(value);
+    size_t len = strlen(s);
+    while (len && *s == ' ')
+        s++, len--;
+    while (len && s[len - 1] == ' ')
+        len--;
+    if (len < 1 || len > TICKET_AREA_MAX) {
+        violate(v, "/area", "must have 1 to %d characters", TICKET_AREA_MAX);
+        return;
+    }
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)s[i];
+        if (c >= 0x80 || !(isalnum(c) || c == ' ' || c == '-')) {
+            violate(v, "/area", "must consist of A-Z, 0-9, blank and -");
+            return;
+        }
+        out->area[i] = (char)toupper(c);
+    }
+    out->area[len] = '\0';
+}
+
+static void violate_unknown(const char *parent, const char *name, struct violations *v)
+{
+    char pointer[96];
+    size_t n = (size_t)snprintf(pointer, sizeof pointer, "%s/", parent), end = n + POINTER_NAME_MAX;
+    for (; *name && n + 4 < end; name++) {
+        if (*name == '~' || *name == '/') {
+            pointer[n++] = '~';
+            pointer[n++] = *name == '~' ? '0' : '1';
+        } else {
+            pointer[n++] = *name;
+        }
+    }
+    while (*name && n && ((unsigned char)*name & 0xc0) == 0x80 &&
+           ((unsigned char)pointer[n - 1] & 0x80)) { /* cut between characters, not inside one */
+        if (((unsigned char)pointer[--n] & 0xc0) == 0xc0)
+            break;
+    }
+    pointer[n] = '\0';
+    violate(v, pointer, "is not a known member");
+}
+
+static bool known(const char *name, const struct field *fields, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(fields[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void check_customer(json_t *customer, struct ticket_fields *out, struct violations *v)
+{
+    const char *name;
+    json_t *value;
+    if (!customer || json_is_null(customer))
+        return;
+    if (!json_is_object(customer)) {
+        violate(v, "/customer", "must be an object");
+        return;
+    }
+    for (size_t i = 0; i < N_CUSTOMER_MEMBERS; i++)
+        check_field(&customer_members[i], json_object_get(customer, customer_members[i].name), out,
+                    v);
+    json_object_foreach(customer, name, value)
+    {
+        if (!known(name, customer_members, N_CUSTOMER_MEMBERS))
+            violate_unknown("/customer", name, v);
+    }
+}
+
+static void check_ticket(json_t *root, struct ticket_fields *out, struct violations *v)
+{
+    const char *name;
+    json_t *value;
+    for (size_t i = 0; i < N_TICKET_MEMBERS; i++)
+        check_field(&ticket_members[i], json_object_get(root, ticket_members[i].name), out, v);
+    check_area(json_object_get(root, "area"), out, v);
+    check_customer(json_object_get(root, "customer"), out, v);
+    json_object_foreach(root, name, value)
+    {
+        if (!known(name, ticket_members, N_TICKET_MEMBERS) && strcmp(name, "area") != 0 &&
+            strcmp(name, "customer") != 0)
+            violate_unknown("", name, v);
+    }
+}
+
+/* jansson allows 2048 levels, each a recursion. */
+static bool too_deep(const char *body, size_t len)
+{
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < len; i++) {
+        char c = body[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > JSON_DEPTH_MAX)
+                return true;
+        } else if (c == '}' || c == ']') {
+            depth--;
+        }
+    }
+    return false;
+}
+
+static int malformed(struct violations *v, const json_error_t *e)
+{
+    v->malformed = true;
+    switch (json_error_code(e)) {
+    case json_error_duplicate_key:
+        violate(v, "", "has a member twice, near line %d column %d", e->line, e->column);
+        break;
+    case json_error_invalid_utf8:
+        violate(v, "", "is not valid UTF-8, near line %d column %d", e->line, e->column);
+        break;
+    case json_error_null_character:
+    case json_error_null_byte_in_key:
+        violate(v, "", "contains \\u0000, near line %d column %d", e->line, e->column);
+        break;
+    default:
+        violate(v, "", "is not JSON: error near line %d column %d", e->line, e->column);
+        break;
+    }
+    return -1;
+}
+
+int ticket_validate(const char *body, size_t len, const char *default_source,
+                    struct ticket_fields *ret, struct violations *ret_violations)
+{
+    struct violations *v = ret_violations;
+    json_error_t e;
+    v->malformed = v->more = false;
+    v->n = 0;
+    if (too_deep(body, len)) {
+        v->malformed = true;
+        violate(v, "", "is nested deeper than %d levels", JSON_DEPTH_MAX);
+        return -1;
+    }
+    struct ticket_fields f = {.root = json_loadb(body, len, JSON_REJECT_DUPLICATES, &e)};
+    if (!f.root)
+        return malformed(v, &e);
+    if (json_is_object(f.root))
+        check_ticket(f.root, &f, v);
+    else
+        violate(v, "", "must be a JSON object");
+    if (v->n) {
+        json_decref(f.root);
+        return -1;
+    }
+    if (!f.source)
+        f.source = default_source;
+    *ret = f;
+    return 0;
+}
+
+void ticket_fields_free(struct ticket_fields *f)
+{
+    json_decref(f->root);
+    f->root = NULL;
+}
+
+static bool all_between(const char *s, char first, char last, size_t max)
+{
+    size_t n = strlen(s);
+    if (n < 1 || n > max)
+        return false;
+    for (; *s; s++)
+        if (*s < first || *s > last)
+            return false;
+    return true;
+}
+
+bool call_provider_valid(const char *s)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t n = strlen(s);
+    return n >= 1 && n <= TICKET_CALL_PROVIDER_MAX && strspn(s, allowed) == n;
+}
+
+bool call_id_valid(const char *s)
+{
+    return all_between(s, '!', '~', TICKET_CALL_ID_MAX);
+}
+
+bool idempotency_key_valid(const char *s)
+{
+    return all_between(s, ' ', '~', IDEMPOTENCY_KEY_MAX);
+}
