@@ -25,7 +25,7 @@ ALL_CFLAGS = -std=gnu17 $(WARN) $(CFLAGS) $(SAN) -D_GNU_SOURCE -DSQUAD_VERSION='
              -DSQUAD_SCHEMA_VERSION=$(SCHEMA_VERSION) $(PKG_CFLAGS) -MMD -MP
 COMMON_LIBS   := -lpq -lrdkafka -lcrypto -lpthread -lm
 LIBS_intake   := -lmicrohttpd -ljansson
-LIBS_relay    :=
+LIBS_relay    := -ljansson
 LIBS_assigner := -ljansson
 LIBS_notifier := -ljansson -lcurl
 LIBS_cli      := -ljansson -lcurl

@@ -1,0 +1,1 @@
+SELECT squad.outbox_extend(2)

@@ -1,0 +1,152 @@
+#include "leader.h"
+
+#include "log.h"
+#include "outbox.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    LOCK_TRY_INTERVAL_MS = 250,
+    CONNECT_PAUSE_MS = 200,
+    STATEMENT_TIMEOUT_MS = 30000,
+    LOCK_TIMEOUT_MS = 5000,
+};
+
+static int connect_once(struct leader *l, struct err *reterr)
+{
+    struct pg_options o = {.conninfo = l->conf->db,
+                           .program = "relay",
+                           .stmts = outbox_stmts,
+                           .n_stmts = outbox_stmts_count,
+                           .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
+                           .lock_timeout_ms = LOCK_TIMEOUT_MS};
+    return pg_open(&l->pg, &o, reterr);
+}
+
+static int try_lock(struct leader *l, struct err *reterr)
+{
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    pg_param_text(&params, l->conf->topic_prefix);
+    if (pg_run(l->pg, "lock_try", &params, &res, reterr))
+        return -1;
+    if (pg_get_bool(res, 0, 0)) {
+        l->leads = true;
+        l->since_ms = now_ms();
+    }
+    return 0;
+}
+
+int leader_stand_by(struct leader *l, struct loop *loop, struct err *reterr)
+{
+    bool said_away = false, said_standby = false;
+    while (!loop_stopping(loop)) {
+        if (l->leads && pg_alive(l->pg))
+            return 0;
+        l->leads = false;
+        if (!pg_alive(l->pg))
+            leader_resign(l);
+        if (!l->pg && connect_once(l, reterr)) {
+            if (reterr->kind != ERR_RETRY)
+                return -1;
+            if (!said_away)
+                log_err(LOG_WARN, "waiting for PostgreSQL", reterr);
+            said_away = true;
+            loop_once(loop, CONNECT_PAUSE_MS);
+            continue;
+        }
+        if (try_lock(l, reterr)) {
+            leader_resign(l);
+            loop_once(loop, CONNECT_PAUSE_MS);
+            continue;
+        }
+        if (l->leads)
+            return 0;
+        if (!said_standby)
+            LOG(INFO, "standing by: another relay leads");
+        said_standby = true;
+        loop_once(loop, LOCK_TRY_INTERVAL_MS);
+    }
+    return err_set(reterr, ERR_RETRY, "stopping");
+}
+
+int leader_check(struct leader *l, struct err *reterr)
+{
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    pg_param_text(&params, l->conf->topic_prefix);
+    if (pg_run(l->pg, "lock_held", &params, &res, reterr))
+        return -1;
+    if (pg_get_bool(res, 0, 0))
+        return 0;
+    leader_resign(l);
+    return err_set(reterr, ERR_RETRY, "the leader's lock was lost");
+}
+
+void leader_resign(struct leader *l)
+{
+    pg_close(l->pg);
+    free(l->snapshot);
+    l->snapshot = NULL;
+    l->pg = NULL;
+    l->leads = false;
+}
+
+void leader_resign_if_lost(struct leader *l)
+{
+    if (!pg_alive(l->pg))
+        leader_resign(l);
+}
+
+int leader_identity(struct leader *l, struct identity *ret, struct err *reterr)
+{
+    _cleanup_result_ PGresult *res = NULL;
+    if (pg_run(l->pg, "identity", NULL, &res, reterr))
+        return -1;
+    if (pg_get_bool(res, 0, 3))
+        return err_set(reterr, ERR_RETRY, "the database is a standby server");
+    position_set(&l->snapshot, PQgetvalue(res, 0, 2));
+    *ret = (struct identity){.system = strtoull(PQgetvalue(res, 0, 0), NULL, 10),
+                             .timeline = (int32_t)pg_get_int8(res, 0, 1),
+                             .snapshot = l->snapshot};
+    return 0;
+}
+
+int leader_copied_rows(struct leader *l, const char *relay, int64_t *ret, struct err *reterr)
+{
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    pg_param_text(&params, relay);
+    if (pg_run(l->pg, "progress_get", &params, &res, reterr))
+        return -1;
+    *ret = PQntuples(res) ? pg_get_int8(res, 0, 0) : 0;
+    return 0;
+}
+
+int leader_copy(struct leader *l, const char *relay, const struct position *p, struct err *reterr)
+{
+    struct pg_params params = {0};
+    char name[256], host[64] = "", since[24];
+    gethostname(host, sizeof host - 1);
+    snprintf(name, sizeof name, "%s pid %d instance %s", host, (int)getpid(), l->conf->instance);
+    snprintf(since, sizeof since, "%" PRIu64, now_ms() - l->since_ms);
+    pg_param_text(&params, relay);
+    pg_param_text(&params, p->snapshot_prev);
+    pg_param_text(&params, p->snapshot_cur);
+    if (p->snapshot_cur)
+        pg_param_int8(&params, p->last_seq);
+    else
+        pg_param_null(&params);
+    pg_param_int8(&params, p->rows);
+    pg_param_int8(&params, p->dead);
+    pg_param_int8(&params, (int64_t)p->txn);
+    pg_param_int8(&params, (int64_t)p->system);
+    pg_param_int4(&params, p->timeline);
+    pg_param_text(&params, name);
+    pg_param_text(&params, since);
+    return pg_run(l->pg, "progress_put", &params, NULL, reterr);
+}

@@ -1,0 +1,42 @@
+/*
+ * leader.h - the leader's PostgreSQL session and its lock.
+ *
+ * One relay of a topic prefix leads, the others stand by. The lock is a session
+ * advisory lock and only for speed: it may be lost without notice, and two
+ * leaders are made harmless by fencing in Kafka.
+ */
+#pragma once
+
+#include "loop.h"
+#include "opt.h"
+#include "pg.h"
+#include "position.h"
+
+struct leader {
+    const struct conf_common *conf;
+    struct pg *pg; /* owned; NULL: no session */
+    bool leads;
+    uint64_t since_ms; /* monotonic; leads since */
+    char *snapshot;    /* behind identity.snapshot; owned */
+};
+
+/* Returns 0 when this relay leads: connects and waits for the lock as long as it takes. Returns -1
+ * on errors that need more than waiting, and when the loop is stopping. */
+int leader_stand_by(struct leader *l, struct loop *loop, struct err *reterr);
+
+/* ERR_RETRY when the lock is not ours any more; the session is closed then. */
+int leader_check(struct leader *l, struct err *reterr);
+
+/* Closes the session, which gives up the lock. */
+void leader_resign(struct leader *l);
+void leader_resign_if_lost(struct leader *l);
+
+/* The database's identity now; ret->snapshot is valid until the next call. A standby server is
+ * ERR_RETRY: it may be promoted. */
+int leader_identity(struct leader *l, struct identity *ret, struct err *reterr);
+
+/* rows_total of squad.relay_progress, 0 without a row. */
+int leader_copied_rows(struct leader *l, const char *relay, int64_t *ret, struct err *reterr);
+
+/* Writes squad.relay_progress. */
+int leader_copy(struct leader *l, const char *relay, const struct position *p, struct err *reterr);

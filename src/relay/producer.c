@@ -1,0 +1,288 @@
+#include "producer.h"
+
+#include "kafka.h"
+#include "log.h"
+#include "loop.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    COMMIT_SLICE_MS = 2000,
+    CLOSE_TIMEOUT_MS = 3000,
+    QUEUE_FULL_WAIT_MS = 100,
+    RECORD_OVERHEAD_BYTES = 1024, /* headers and batch framing */
+    DEAD_VALUE_MAX_BYTES = 65536,
+};
+
+struct producer {
+    rd_kafka_t *rk;
+    rd_kafka_topic_t *topic[TOPIC_COUNT];
+    const struct topics *topics;
+    char txn[24]; /* number of the open transaction, as header value */
+    bool disturbed;
+    int64_t refused_seq;
+    rd_kafka_resp_err_t refused_code;
+};
+
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *msg, void *opaque)
+{
+    struct producer *p = opaque;
+    (void)rk;
+    /* Purged and fenced records are told by the commit; a refused one names its row. */
+    if (kafka_err_kind(msg->err) == ERR_REJECT && p->refused_seq < 0) {
+        p->refused_seq = (int64_t)(intptr_t)msg->_private;
+        p->refused_code = msg->err;
+    }
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+    struct producer *p = opaque;
+    (void)rk;
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__TRANSPORT)
+        p->disturbed = true;
+    LOG(DEBUG, "Kafka producer", F_INT("code", code), F_STR("text", reason));
+}
+
+static rd_kafka_conf_t *make_conf(struct producer *p, const struct producer_options *o,
+                                  struct err *reterr)
+{
+    char id[TOPIC_NAME_MAX], timeout[16], limit[16];
+    snprintf(id, sizeof id, "%s-relay-%c", o->common->topic_prefix, 'a' + o->index);
+    snprintf(timeout, sizeof timeout, "%d", o->transaction_ms);
+    snprintf(limit, sizeof limit, "%d", o->topics->message_max_bytes);
+    const char *const pairs[] = {
+        "transactional.id",
+        id,
+        "transaction.timeout.ms",
+        timeout,
+        "message.timeout.ms",
+        timeout,
+        "message.max.bytes",
+        limit, /* a row too large fails alone, at once */
+        "linger.ms",
+        "0", /* commit flushes; waiting first only costs latency */
+        "compression.type",
+        "lz4",
+        "partitioner",
+        "murmur2_random", /* as Java clients and Debezium place keys */
+        "queue.buffering.max.messages",
+        "20000",
+        "queue.buffering.max.kbytes",
+        "32768",
+        "batch.num.messages",
+        "5000",
+        NULL,
+    };
+    rd_kafka_conf_t *conf = kafka_conf(o->common, "relay", pairs, reterr);
+    if (!conf)
+        return NULL;
+    rd_kafka_conf_set_opaque(conf, p);
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    return conf;
+}
+
+static int init_transactions(struct producer *p, int timeout_ms, struct err *reterr)
+{
+    uint64_t until = now_ms() + (uint64_t)timeout_ms;
+    for (;;) {
+        rd_kafka_error_t *error = rd_kafka_init_transactions(p->rk, 1000);
+        if (!error)
+            return 0;
+        bool again = rd_kafka_error_is_retriable(error) && now_ms() < until;
+        kafka_err_take(reterr, error, "take over the relay's transactions");
+        if (!again)
+            return -1;
+    }
+}
+
+int producer_open(struct producer **ret, const struct producer_options *options, int timeout_ms,
+                  struct err *reterr)
+{
+    struct producer *p = calloc(1, sizeof *p);
+    if (!p)
+        abort();
+    p->topics = options->topics;
+    p->refused_seq = -1;
+    rd_kafka_conf_t *conf = make_conf(p, options, reterr);
+    const char *names[TOPIC_COUNT + 1] = {0};
+    for (int i = 0; i < TOPIC_COUNT; i++)
+        names[i] = options->topics->name[i];
+    if (!conf || kafka_open(&p->rk, RD_KAFKA_PRODUCER, conf, names, timeout_ms, reterr)) {
+        producer_close(p);
+        return -1;
+    }
+    for (int i = 0; i < TOPIC_COUNT; i++)
+        p->topic[i] = rd_kafka_topic_new(p->rk, options->topics->name[i], NULL);
+    if (init_transactions(p, timeout_ms, reterr)) {
+        producer_close(p);
+        return -1;
+    }
+    rd_kafka_poll(p->rk, 0);
+    p->disturbed = false;
+    *ret = p;
+    return 0;
+}
+
+void producer_close(struct producer *p)
+{
+    if (!p)
+        return;
+    for (int i = 0; i < TOPIC_COUNT; i++)
+        if (p->topic[i])
+            rd_kafka_topic_destroy(p->topic[i]);
+    kafka_close(p->rk, CLOSE_TIMEOUT_MS);
+    free(p);
+}
+
+rd_kafka_t *producer_handle(struct producer *p)
+{
+    return p->rk;
+}
+
+int producer_begin(struct producer *p, uint64_t txn, struct err *reterr)
+{
+    snprintf(p->txn, sizeof p->txn, "%" PRIu64, txn);
+    p->refused_seq = -1;
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(p->rk);
+    return error ? kafka_err_take(reterr, error, "begin a Kafka transaction") : 0;
+}
+
+/* Produces; takes headers. Waits while librdkafka's queue is full. */
+static int produce(struct producer *p, int topic, int partition, const char *key, const void *value,
+                   size_t size, rd_kafka_headers_t *headers, int64_t seq, struct err *reterr)
+{
+    for (;;) {
+        rd_kafka_resp_err_t code = rd_kafka_producev(
+            p->rk, RD_KAFKA_V_RKT(p->topic[topic]), RD_KAFKA_V_PARTITION(partition),
+            RD_KAFKA_V_KEY(key, strlen(key)), RD_KAFKA_V_VALUE((void *)(uintptr_t)value, size),
+            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers),
+            RD_KAFKA_V_OPAQUE((void *)(intptr_t)seq), RD_KAFKA_V_END);
+        if (!code)
+            return 0;
+        if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+            rd_kafka_headers_destroy(headers);
+            return kafka_err(reterr, code, "send to topic %s", p->topics->name[topic]);
+        }
+        rd_kafka_poll(p->rk, QUEUE_FULL_WAIT_MS);
+    }
+}
+
+static void header(rd_kafka_headers_t *h, const char *name, const char *value)
+{
+    if (value)
+        rd_kafka_header_add(h, name, -1, value, -1);
+}
+
+/* CloudEvents 1.0.2, Kafka protocol binding, section 3.2: binary content mode. */
+static rd_kafka_headers_t *event_headers(const struct producer *p, const struct outbox_row *row)
+{
+    /* "2026-11-24 13:05:01.213640+00" becomes RFC 3339. */
+    char at[48];
+    size_t n = strcspn(row->at, "+");
+    snprintf(at, sizeof at, "%.*sZ", (int)(n < 40 ? n : 40), row->at);
+    if (n > 10)
+        at[10] = 'T';
+    rd_kafka_headers_t *h = rd_kafka_headers_new(12);
+    header(h, "ce_specversion", "1.0");
+    header(h, "ce_id", row->id);
+    header(h, "ce_type", row->type);
+    header(h, "ce_source", "/squad");
+    header(h, "ce_time", at);
+    header(h, "content-type", "application/json");
+    header(h, "traceparent", row->traceparent);
+    header(h, "squad_txn", p->txn);
+    return h;
+}
+
+int producer_row(struct producer *p, int topic, const struct outbox_row *row, struct err *reterr)
+{
+    if (row->payload_size + strlen(row->aggregateid) + RECORD_OVERHEAD_BYTES >
+        (size_t)p->topics->message_max_bytes)
+        return err_set(reterr, ERR_REJECT, "%zu bytes are too large for Kafka, the limit is %d",
+                       row->payload_size, p->topics->message_max_bytes);
+    return produce(p, topic, RD_KAFKA_PARTITION_UA, row->aggregateid, row->payload,
+                   row->payload_size, event_headers(p, row), row->seq, reterr);
+}
+
+int producer_dead(struct producer *p, const struct outbox_row *row, const char *meant_for,
+                  const char *reason, struct err *reterr)
+{
+    char seq[24], bytes[24];
+    size_t size = row->payload_size;
+    snprintf(seq, sizeof seq, "%" PRId64, row->seq);
+    snprintf(bytes, sizeof bytes, "%zu", size);
+    rd_kafka_headers_t *h = event_headers(p, row);
+    header(h, "squad_dead_reason", reason);
+    header(h, "squad_dead_topic", meant_for);
+    header(h, "squad_dead_seq", seq);
+    header(h, "squad_dead_bytes", bytes);
+    if (size > DEAD_VALUE_MAX_BYTES)
+        size = DEAD_VALUE_MAX_BYTES; /* the whole row is in the outbox */
+    /* A key may be what was too large. */
+    char key[256];
+    snprintf(key, sizeof key, "%s", row->aggregateid);
+    return produce(p, TOPIC_DEAD, RD_KAFKA_PARTITION_UA, key, row->payload, size, h, row->seq,
+                   reterr);
+}
+
+int producer_barrier(struct producer *p, int topic, int partition, struct err *reterr)
+{
+    rd_kafka_headers_t *h = rd_kafka_headers_new(4);
+    header(h, "ce_specversion", "1.0");
+    header(h, "ce_type", "squad.relay.barrier.v1");
+    header(h, "ce_source", "/squad");
+    header(h, "squad_txn", p->txn);
+    return produce(p, topic, partition, "barrier", "{}", 2, h, -1, reterr);
+}
+
+int producer_position(struct producer *p, const char *json, struct err *reterr)
+{
+    rd_kafka_headers_t *h = rd_kafka_headers_new(1);
+    header(h, "squad_txn", p->txn);
+    return produce(p, TOPIC_PROGRESS, 0, "position", json, strlen(json), h, -1, reterr);
+}
+
+int producer_commit(struct producer *p, producer_wait_fn *keep_waiting, void *ctx,
+                    struct err *reterr)
+{
+    for (;;) {
+        rd_kafka_error_t *error = rd_kafka_commit_transaction(p->rk, COMMIT_SLICE_MS);
+        if (!error)
+            break;
+        bool again = rd_kafka_error_is_retriable(error) && keep_waiting(ctx);
+        kafka_err_take(reterr, error, "commit a Kafka transaction");
+        if (!again) {
+            if (reterr)
+                reterr->unknown = true;
+            return -1;
+        }
+    }
+    rd_kafka_poll(p->rk, 0);
+    return 0;
+}
+
+int producer_abort(struct producer *p, int timeout_ms, struct err *reterr)
+{
+    /* An abort throws away what was not sent, and then marks nothing. */
+    rd_kafka_flush(p->rk, timeout_ms);
+    rd_kafka_error_t *error = rd_kafka_abort_transaction(p->rk, timeout_ms);
+    return error ? kafka_err_take(reterr, error, "abort a Kafka transaction") : 0;
+}
+
+bool producer_disturbed(struct producer *p)
+{
+    rd_kafka_poll(p->rk, 0);
+    return p->disturbed;
+}
+
+int64_t producer_refused(const struct producer *p, struct err *reterr)
+{
+    if (p->refused_seq >= 0)
+        err_set(reterr, ERR_REJECT, "refused by Kafka: %s", rd_kafka_err2str(p->refused_code));
+    return p->refused_seq;
+}

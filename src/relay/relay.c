@@ -1,0 +1,327 @@
+#include "relay.h"
+
+#include "kafka.h"
+#include "leader.h"
+#include "log.h"
+#include "outbox.h"
+#include "producer.h"
+#include "progress.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    OPEN_TIMEOUT_MS = 10000,
+    RETRY_PAUSE_MIN_MS = 20,
+    RETRY_PAUSE_MAX_MS = 1000,
+    COPY_INTERVAL_MS = 200,
+    CHECK_INTERVAL_MS = 1000,   /* is the leader's lock still ours? */
+    EXTEND_INTERVAL_MS = 60000, /* partitions of the outbox */
+    WARM_MS = 1000,             /* after the last row the relay polls fast for this long, */
+    TEPID_MS = 5000,            /* then at a middle pace until this */
+    FENCED_MAX = 10,            /* times in a row before it gives up */
+};
+
+struct relay {
+    const struct relay_conf *conf;
+    struct loop *loop;
+    struct leader leader;
+    struct topics topics;
+    struct producer *pair[2];
+    struct position at; /* as in Kafka, or ahead of it by windows that held no row */
+    struct poison poison;
+    bool recovered;
+    bool copy_due;
+    uint64_t copied_at_ms, checked_at_ms, extended_at_ms, row_at_ms;
+    int troubles, fenced; /* in a row */
+    char trouble[sizeof((struct err *)0)->text];
+};
+
+static void close_pair(struct relay *r)
+{
+    for (int i = 0; i < 2; i++) {
+        producer_close(r->pair[i]);
+        r->pair[i] = NULL;
+    }
+    r->recovered = false;
+}
+
+static int open_pair(struct relay *r, struct err *reterr)
+{
+    for (int i = 0; i < 2; i++) {
+        struct producer_options o = {.common = &r->conf->common,
+                                     .topics = &r->topics,
+                                     .index = i,
+                                     .transaction_ms = (int)r->conf->transaction_ms};
+        if (producer_open(&r->pair[i], &o, OPEN_TIMEOUT_MS, reterr))
+            return -1;
+    }
+    return 0;
+}
+
+/* Names, partitions and limits may have changed while the broker was away. */
+static int load_topics(struct relay *r, struct err *reterr)
+{
+    rd_kafka_t *rk;
+    rd_kafka_conf_t *conf = kafka_conf(&r->conf->common, "relay", NULL, reterr);
+    topics_name(&r->topics, r->conf->common.topic_prefix);
+    if (!conf || kafka_open(&rk, RD_KAFKA_PRODUCER, conf, NULL, OPEN_TIMEOUT_MS, reterr))
+        return -1;
+    int failed = topics_load(&r->topics, rk, OPEN_TIMEOUT_MS / 2, reterr);
+    kafka_close(rk, OPEN_TIMEOUT_MS);
+    return failed;
+}
+
+/* A new position is right only for a database that has never been published. */
+static int first_position(struct relay *r, const struct identity *id, struct err *reterr)
+{
+    int64_t rows;
+    if (leader_copied_rows(&r->leader, r->conf->common.topic_prefix, &rows, reterr))
+        return -1;
+    if (rows > 0) {
+        err_fatal(reterr, EXIT_POSITION,
+                  "the position is missing in %s, though %" PRId64 " rows were published",
+                  r->topics.name[TOPIC_PROGRESS], rows);
+        return err_hint(reterr, "Another Kafka, or an emptied topic? See docs/operating.md.");
+    }
+    position_first(&r->at, id);
+    LOG(INFO, "no position yet: publishing from the first row");
+    return 0;
+}
+
+/* Fence, settle, read the position, compare. Memory is never trusted. */
+static int recover(struct relay *r, struct err *reterr)
+{
+    uint64_t start = now_ms();
+    bool found;
+    struct identity id;
+    close_pair(r);
+    position_free(&r->at);
+    if (load_topics(r, reterr) || open_pair(r, reterr) ||
+        progress_recover(&r->conf->common, &r->topics, r->pair, &r->at, &found, reterr))
+        return -1;
+    if (leader_identity(&r->leader, &id, reterr))
+        return -1;
+    if (found ? position_check(&r->at, &id, reterr) : first_position(r, &id, reterr))
+        return -1;
+    if (r->at.timeline < id.timeline)
+        LOG(WARN, "the database is on a new timeline", F_INT("timeline", id.timeline));
+    r->at.timeline = id.timeline;
+    if (poison_load(&r->poison, r->leader.pg, reterr))
+        return -1;
+    r->recovered = true;
+    r->copy_due = true;
+    LOG(INFO, "relay leads", F_INT("txn", r->at.txn), F_INT("rows", r->at.rows),
+        F_STR("snapshot", r->at.snapshot_prev), F_INT("took_ms", now_ms() - start));
+    return 0;
+}
+
+static bool keep_waiting(void *ctx)
+{
+    struct relay *r = ctx;
+    loop_once(r->loop, 0);
+    uint64_t since = loop_stopping_since_ms(r->loop);
+    return !since || now_ms() - since < (uint64_t)r->conf->common.shutdown_ms;
+}
+
+static int send_row(struct relay *r, struct producer *p, const struct outbox_row *row,
+                    struct position *next, struct err *reterr)
+{
+    int topic = topics_route(row->aggregatetype);
+    char meant_for[TOPIC_NAME_MAX + 80];
+    const char *reason = poison_reason(&r->poison, row);
+    struct err err = {0};
+    snprintf(meant_for, sizeof meant_for, "%s.%.60ss", r->conf->common.topic_prefix,
+             row->aggregatetype);
+    if (!reason && topic < 0)
+        reason = "there is no topic for its aggregatetype";
+    if (!reason) {
+        if (producer_row(p, topic, row, &err) == 0)
+            return 0;
+        if (err.kind != ERR_REJECT) {
+            if (reterr)
+                *reterr = err;
+            return -1;
+        }
+        reason = err.text;
+    }
+    next->dead++;
+    if (poison_record(&r->poison, r->leader.pg, row, meant_for, reason, reterr))
+        return -1;
+    return producer_dead(p, row, meant_for, reason, reterr);
+}
+
+/* One Kafka transaction: the rows of the batch and the position behind them. */
+static int publish(struct relay *r, const struct outbox_batch *batch, struct err *reterr)
+{
+    struct position next = {0};
+    position_copy(&next, &r->at);
+    outbox_advance(batch, &next);
+    next.txn++;
+    struct producer *p = r->pair[next.txn % 2];
+    int failed = producer_begin(p, next.txn, reterr);
+    for (int i = 0; i < batch->n && !failed; i++) {
+        struct outbox_row row;
+        outbox_row(batch, i, &row);
+        failed = send_row(r, p, &row, &next, reterr);
+    }
+    char *json = position_encode(&next);
+    if (!failed)
+        failed = producer_position(p, json, reterr) || producer_commit(p, keep_waiting, r, reterr);
+    free(json);
+    struct err refused;
+    int64_t seq = failed ? producer_refused(p, &refused) : -1;
+    if (seq >= 0)
+        poison_refuse(&r->poison, seq);
+    if (failed) {
+        position_free(&next);
+        return -1;
+    }
+    position_free(&r->at);
+    r->at = next;
+    r->copy_due = true;
+    return 0;
+}
+
+/* Reads once and publishes what is there; *ret_rows says how many rows there were. */
+static int step(struct relay *r, int *ret_rows, struct err *reterr)
+{
+    struct outbox_batch batch = {0};
+    if (outbox_read(r->leader.pg, &r->at, (int)r->conf->batch_max, &batch, reterr))
+        return -1;
+    *ret_rows = batch.n;
+    int failed = 0;
+    if (batch.n)
+        failed = publish(r, &batch, reterr);
+    else
+        outbox_advance(&batch, &r->at); /* an empty window needs no transaction */
+    outbox_batch_free(&batch);
+    return failed;
+}
+
+static int chores(struct relay *r, struct err *reterr)
+{
+    uint64_t now = now_ms();
+    if (now - r->checked_at_ms >= CHECK_INTERVAL_MS) {
+        r->checked_at_ms = now;
+        if (leader_check(&r->leader, reterr))
+            return -1;
+    }
+    if (now - r->extended_at_ms >= EXTEND_INTERVAL_MS) {
+        r->extended_at_ms = now;
+        if (pg_run(r->leader.pg, "extend", NULL, NULL, reterr))
+            return -1;
+    }
+    if (r->copy_due && now - r->copied_at_ms >= COPY_INTERVAL_MS) {
+        r->copied_at_ms = now;
+        r->copy_due = false;
+        if (leader_copy(&r->leader, r->conf->common.topic_prefix, &r->at, reterr))
+            return -1;
+    }
+    return 0;
+}
+
+static int pause_ms(const struct relay *r)
+{
+    uint64_t quiet = now_ms() - r->row_at_ms;
+    if (quiet < WARM_MS)
+        return (int)r->conf->tick_busy_ms;
+    if (quiet < TEPID_MS)
+        return (int)(r->conf->tick_busy_ms + r->conf->tick_idle_ms) / 4;
+    return (int)r->conf->tick_idle_ms;
+}
+
+/* Leads until stopped, drained or in trouble. *ret_drained: nothing was left to publish. */
+static int stream(struct relay *r, bool *ret_drained, struct err *reterr)
+{
+    while (!loop_stopping(r->loop)) {
+        int rows;
+        bool in_pieces = r->at.snapshot_cur; /* behind the last piece there is the next window */
+        if (producer_disturbed(r->pair[0]) || producer_disturbed(r->pair[1]))
+            return err_set(reterr, ERR_RETRY, "connection to Kafka lost");
+        if (chores(r, reterr) || step(r, &rows, reterr))
+            return -1;
+        r->troubles = r->fenced = 0;
+        if (rows)
+            r->row_at_ms = now_ms();
+        *ret_drained = !rows && !in_pieces;
+        if (*ret_drained && r->conf->common.drain)
+            return 0;
+        loop_once(r->loop, rows || in_pieces ? 0 : pause_ms(r));
+    }
+    return 0;
+}
+
+static bool is_fenced(const struct err *err)
+{
+    return err->code == RD_KAFKA_RESP_ERR__FENCED ||
+           err->code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+           err->code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+}
+
+/* After an error: what is to be given up, and how long to wait. Returns -1 when it is fatal. */
+static int in_trouble(struct relay *r, const struct err *err)
+{
+    close_pair(r);
+    bool from_kafka = err->code != 0;
+    bool is_missing = err->exit_code == EXIT_KAFKA && !from_kafka;
+    if (is_fenced(err)) {
+        /* Not at once again, or two relays would fence each other for ever. */
+        leader_resign(&r->leader);
+        r->fenced++;
+        LOG(WARN, "fenced by another relay; standing by", F_INT("times", r->fenced));
+        if (r->fenced > FENCED_MAX)
+            return -1;
+        loop_once(r->loop, RETRY_PAUSE_MAX_MS * 2);
+        return 0;
+    }
+    /* A fatal error of a Kafka handle ends the handle, not the relay. */
+    if (err->kind == ERR_FATAL && (!from_kafka || is_missing))
+        return -1;
+    if (!from_kafka)
+        leader_resign_if_lost(&r->leader);
+    if (strcmp(r->trouble, err->text) != 0 || r->troubles == 0)
+        log_err(LOG_WARN, "relay recovers", err);
+    snprintf(r->trouble, sizeof r->trouble, "%s", err->text);
+    int wait = RETRY_PAUSE_MIN_MS << (r->troubles < 6 ? r->troubles : 6);
+    r->troubles++;
+    loop_once(r->loop, wait < RETRY_PAUSE_MAX_MS ? wait : RETRY_PAUSE_MAX_MS);
+    return 0;
+}
+
+int relay_run(const struct relay_conf *conf, struct loop *loop, struct err *reterr)
+{
+    struct relay r = {
+        .conf = conf, .loop = loop, .poison.policy = (enum poison_policy)conf->poison};
+    struct err err = {0};
+    bool drained = false;
+    int failed = 0;
+    r.leader.conf = &conf->common;
+    while (!loop_stopping(loop) && !(conf->common.drain && drained)) {
+        err = (struct err){0};
+        if (leader_stand_by(&r.leader, loop, &err) == 0 &&
+            (r.recovered || recover(&r, &err) == 0) && stream(&r, &drained, &err) == 0)
+            continue;
+        if (loop_stopping(loop))
+            break;
+        if (in_trouble(&r, &err)) {
+            failed = -1;
+            if (is_fenced(&err))
+                err.exit_code = EXIT_FENCED;
+            break;
+        }
+    }
+    if (r.recovered && r.copy_due && pg_alive(r.leader.pg)) {
+        struct err ignored;
+        leader_copy(&r.leader, conf->common.topic_prefix, &r.at, &ignored);
+    }
+    close_pair(&r);
+    leader_resign(&r.leader);
+    position_free(&r.at);
+    poison_free(&r.poison);
+    if (failed && reterr)
+        *reterr = err;
+    return failed;
+}

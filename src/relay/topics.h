@@ -1,0 +1,29 @@
+/*
+ * topics.h - the topics a relay writes: names, partitions, size limit.
+ */
+#pragma once
+
+#include "err.h"
+#include "opt.h"
+
+#include <librdkafka/rdkafka.h>
+
+enum topic { TOPIC_TICKETS, TOPIC_EXPERTS, TOPIC_NOTICES, TOPIC_DEAD, TOPIC_PROGRESS, TOPIC_COUNT };
+
+enum { TOPIC_NAME_MAX = 200 };
+
+struct topics {
+    char name[TOPIC_COUNT][TOPIC_NAME_MAX];
+    int partitions[TOPIC_COUNT];
+    int message_max_bytes; /* the smallest max.message.bytes of them */
+};
+
+/* Fills names from the prefix. */
+void topics_name(struct topics *t, const char *prefix);
+
+/* Asks Kafka for partitions and size limits. A missing topic, or a progress topic with more than
+ * one partition: ERR_FATAL EXIT_KAFKA. */
+int topics_load(struct topics *t, rd_kafka_t *rk, int timeout_ms, struct err *reterr);
+
+/* Topic of an aggregatetype, or -1: it has none. */
+int topics_route(const char *aggregatetype);
