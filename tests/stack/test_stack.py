@@ -16,7 +16,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(HERE / "tools"))
-from stack.process import Process, pids_of_stack  # noqa: E402
+from private_stack.process import Process, pids_of_stack  # noqa: E402
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
 

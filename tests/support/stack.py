@@ -11,8 +11,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(HERE / "tools"))
-from stack.services import wait_for  # noqa: E402,F401
-from stack.supervisor import PROGRAMS, Supervisor  # noqa: E402
+from private_stack.services import wait_for  # noqa: E402,F401
+from private_stack.supervisor import PROGRAMS, Supervisor  # noqa: E402
 
 BIN = HERE / os.environ.get("SQUAD_BUILD", "build") / "bin"
 
