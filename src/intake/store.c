@@ -90,7 +90,7 @@ enum store_refusal store_add(struct store *s, struct store_item *item)
         return STORE_FULL;
     if (session_down(s->session))
         return STORE_DOWN;
-    item->answered = item->stored = false;
+    item->answered = false;
     item->collisions = 0;
     item->batch.arrival = ++s->arrivals;
     uuid7_make(item->id);
@@ -171,7 +171,6 @@ static void take_winner(struct winners *w, const PGresult *res, int row)
                              .created_us = rows_get_time(res, row, 4),
                              .state = PQgetvalue(res, row, 5)};
     memcpy(t.id, PQgetvalue(res, row, 1), sizeof t.id);
-    item->stored = true;
     resolve(item, &t, (const uint8_t *)PQgetvalue(res, row, 3));
 }
 
@@ -184,11 +183,7 @@ static void on_winners(struct session_job *job, const PGresult *res, const struc
     else
         for (int row = 0; row < PQntuples(res); row++)
             take_winner(w, res, row);
-    /* A conflict without a winner was one of references. After an error all of
-     * them are inserted again, which finds out the same once more. */
-    for (size_t i = 0; i < w->n && !err; i++)
-        if (!w->item[i]->stored)
-            collided(w->item[i]);
+    /* Who has no answer yet is inserted again. */
     w->n = 0;
     if (--s->winners_out > 0)
         return;
@@ -233,13 +228,27 @@ static void take_stored(struct store *s, const PGresult *res)
                                      .state = "received",
                                      .created_us = rows_get_time(res, row, 1)};
             memcpy(t.id, item->id, sizeof t.id);
-            item->stored = true;
             resolve(item, &t, item->batch.body_hash);
             row++;
         } else {
             struct winners *w = &s->winners[item->batch.is_call];
             w->item[w->n++] = item;
         }
+    }
+}
+
+/* One row alone is refused: its reference is taken, another client has posted
+ * its call, or its data is bad. */
+static void row_failed(struct store *s, struct store_item *item, const struct err *err)
+{
+    struct winners *calls = &s->winners[1];
+    if (strcmp(err->sqlstate, "23505") == 0 && strcmp(err->constraint, "ticket_call") == 0) {
+        calls->item[calls->n++] = item;
+    } else if (strcmp(err->sqlstate, "23505") == 0) {
+        collided(item);
+    } else {
+        log_err(LOG_ERROR, "PostgreSQL refused a ticket that had passed every check", err);
+        answer_outcome(item, STORE_REFUSED);
     }
 }
 
@@ -251,8 +260,7 @@ static void insert_failed(struct store *s, const struct err *err)
         if (session_up(s->session))
             pause_for(s, RETRY_DELAY_MS);
     } else if (!bisect_split(&s->ranges, s->lo, s->hi)) {
-        log_err(LOG_ERROR, "PostgreSQL refused a ticket that had passed every check", err);
-        answer_outcome(store_item_of(s->leader[s->lo]), STORE_REFUSED);
+        row_failed(s, store_item_of(s->leader[s->lo]), err);
     }
 }
 

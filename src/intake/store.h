@@ -44,7 +44,7 @@ struct store_item {
     /* the store's own */
     uint8_t id[16];
     char ref[TICKET_REF_LEN + 1];
-    bool answered, stored;
+    bool answered;
     int collisions;
     struct store_item *next;
 };

@@ -1,6 +1,9 @@
 -- One batch: tickets and their events, in one statement and so in one
 -- transaction. Rows come sorted by key, so that two batches can not deadlock.
--- Rows whose key, call or reference exists already are left out of the result.
+-- Rows whose key exists already are left out of the result. Only that index is
+-- asked beforehand; asking all four cost a quarter of the statement. A clash of
+-- references, or of a call posted by two clients, is a unique_violation, which
+-- the store tracks down to its row.
 -- $17 is the event's payload up to its last value: the time is the server's.
 WITH clock AS MATERIALIZED (
     SELECT at, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"}' AS tail
@@ -20,7 +23,7 @@ WITH clock AS MATERIALIZED (
            customer_ref, customer_name, customer_phone, customer_email, call_provider,
            call_id, clock.at
       FROM input, clock
-        ON CONFLICT DO NOTHING
+        ON CONFLICT (client_id, key_hash) DO NOTHING
     RETURNING id, created_at
 ), published AS (
     INSERT INTO outbox (aggregatetype, aggregateid, type, payload, traceparent)
