@@ -8,7 +8,7 @@ DECLARE
 BEGIN
     SELECT e.id, e.name INTO other
       FROM squad.expert e
-      JOIN (VALUES (1, 'Ana Beltrán'), (12, 'Lucía Vega')) AS demo (id, name) USING (id)
+      JOIN (VALUES (1, 'Alba Beltrán'), (12, 'Lucía Vega')) AS demo (id, name) USING (id)
      WHERE e.name <> demo.name LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'this database has experts of its own: expert % is %', other.id, other.name
@@ -51,7 +51,7 @@ INSERT INTO squad.contract (contract, title) VALUES
 ON CONFLICT DO NOTHING;
 
 INSERT INTO squad.expert (id, name) VALUES
-    (1, 'Ana Beltrán'),     (2, 'Bruno Castillo'),  (3, 'Carmen Díaz'),    (4, 'Diego Esteban'),
+    (1, 'Alba Beltrán'),    (2, 'Bruno Castillo'),  (3, 'Carmen Díaz'),    (4, 'Diego Esteban'),
     (5, 'Elena Fuentes'),   (6, 'Fermín Gil'),      (7, 'Gloria Herrero'), (8, 'Hugo Iglesias'),
     (9, 'Inés Jiménez'),    (10, 'Javier Lozano'),  (11, 'Karim Mansour'), (12, 'Lucía Vega')
 ON CONFLICT DO NOTHING;

@@ -25,7 +25,8 @@ struct command {
     int (*run)(const void *conf, char *const *operands, struct err *reterr);
 };
 
-extern const struct command migrate_command, topics_command, seed_command, verify_command;
+extern const struct command migrate_command, topics_command, seed_command, status_command,
+    show_command, verify_command;
 
 /* Runs the command that argv names. Returns the exit code of the process. */
 int command_main(const struct command *const *commands, size_t n, int argc, char **argv);

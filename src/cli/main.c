@@ -2,10 +2,8 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-    &migrate_command,
-    &topics_command,
-    &seed_command,
-    &verify_command,
+    &migrate_command, &topics_command, &seed_command,
+    &status_command,  &show_command,   &verify_command,
 };
 
 int main(int argc, char **argv)
