@@ -53,6 +53,7 @@ BEGIN
                 ALTER ROLE squad_report SET statement_timeout = '60s';
                 ALTER ROLE squad_report SET idle_in_transaction_session_timeout = '60s';
                 ALTER ROLE squad_report SET search_path = 'rpt';
+                ALTER ROLE squad_report SET jit = off; -- compiling costs more than these reports gain
             END IF;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
             NULL;

@@ -106,8 +106,9 @@ BEGIN
         USING ERRCODE = 'integrity_constraint_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME;
 END $$;
 COMMENT ON FUNCTION squad.refuse_change() IS 'Trigger: refuses UPDATE and DELETE.';
+-- For each row, because a partition does not inherit a statement's trigger.
 CREATE TRIGGER outbox_insert_only BEFORE UPDATE OR DELETE ON squad.outbox
-    FOR EACH STATEMENT EXECUTE FUNCTION squad.refuse_change();
+    FOR EACH ROW EXECUTE FUNCTION squad.refuse_change();
 COMMENT ON TRIGGER outbox_insert_only ON squad.outbox IS 'An event that was written stays as it is.';
 
 CREATE TABLE squad.relay_progress (

@@ -91,6 +91,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
 DECLARE
     bad record;
 BEGIN
+    -- A change of the expert that is under way is waited for, and none begins
+    -- before this assignment is committed.
+    PERFORM FROM expert e WHERE e.id IN (SELECT f.expert_id FROM fresh f) ORDER BY e.id FOR SHARE;
     SELECT f.ticket_id, f.expert_id,
            CASE WHEN NOT e.active THEN 'is not active'
                 WHEN e.version <> f.expert_version THEN 'has changed since the choice'
@@ -128,15 +131,12 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
 DECLARE
     bad record;
 BEGIN
-    SELECT l.expert_id, l.load,
-           (SELECT count(*) FROM assignment a
-             WHERE a.expert_id = l.expert_id AND a.state IN ('reserved', 'offered')) AS live
-      INTO bad
-      FROM expert_load l
-     WHERE l.expert_id IN (SELECT f.expert_id FROM fresh f)
-       AND l.load <> (SELECT count(*) FROM assignment a
-                       WHERE a.expert_id = l.expert_id AND a.state IN ('reserved', 'offered'))
-     LIMIT 1;
+    SELECT x.expert_id, coalesce(l.load, 0) AS load, a.live INTO bad
+      FROM (SELECT DISTINCT f.expert_id FROM fresh f) x
+      LEFT JOIN expert_load l ON l.expert_id = x.expert_id,
+           LATERAL (SELECT count(*) AS live FROM assignment a
+                     WHERE a.expert_id = x.expert_id AND a.state IN ('reserved', 'offered')) a
+     WHERE coalesce(l.load, 0) <> a.live LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'load of expert % is % but % assignments are live', bad.expert_id, bad.load, bad.live
             USING ERRCODE = 'check_violation', CONSTRAINT = 'expert_load_counts',
@@ -173,10 +173,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
 DECLARE
     bad record;
 BEGIN
-    SELECT f.expert_id, f.load, a.live INTO bad
+    SELECT f.expert_id, CASE TG_OP WHEN 'DELETE' THEN 0 ELSE f.load END AS load, a.live INTO bad
       FROM fresh f, LATERAL (SELECT count(*) AS live FROM assignment a
                               WHERE a.expert_id = f.expert_id AND a.state IN ('reserved', 'offered')) a
-     WHERE f.load <> a.live LIMIT 1;
+     WHERE CASE TG_OP WHEN 'DELETE' THEN 0 ELSE f.load END <> a.live LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'load of expert % can not be %: % assignments are live', bad.expert_id, bad.load, bad.live
             USING ERRCODE = 'check_violation', CONSTRAINT = 'expert_load_counts',
@@ -188,7 +188,39 @@ END $$;
 COMMENT ON FUNCTION squad.expert_load_consistent() IS 'Trigger: nobody changes expert_load.load without the assignments.';
 CREATE TRIGGER expert_load_consistent AFTER UPDATE ON squad.expert_load REFERENCING NEW TABLE AS fresh
     FOR EACH STATEMENT EXECUTE FUNCTION squad.expert_load_consistent();
+CREATE TRIGGER expert_load_consistent_insert AFTER INSERT ON squad.expert_load REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION squad.expert_load_consistent();
+CREATE TRIGGER expert_load_consistent_delete AFTER DELETE ON squad.expert_load REFERENCING OLD TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION squad.expert_load_consistent();
 COMMENT ON TRIGGER expert_load_consistent ON squad.expert_load IS 'load equals the live assignments.';
+COMMENT ON TRIGGER expert_load_consistent_insert ON squad.expert_load IS 'load equals the live assignments.';
+COMMENT ON TRIGGER expert_load_consistent_delete ON squad.expert_load IS 'An expert who holds tickets keeps the row.';
+
+CREATE FUNCTION squad.dispatch_consistent() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
+DECLARE
+    bad record;
+BEGIN
+    SELECT f.ticket_id, f.state INTO bad
+      FROM fresh f
+     WHERE (f.state = 'assigned') <> EXISTS (SELECT FROM assignment a
+                                              WHERE a.ticket_id = f.ticket_id AND a.state IN ('reserved', 'offered'))
+     LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'ticket % can not be %: its assignments say otherwise', bad.ticket_id, bad.state
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'dispatch_matches_assignment',
+                  SCHEMA = 'squad', TABLE = 'dispatch',
+                  HINT = 'Change assignment, expert_load and dispatch in one statement.';
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION squad.dispatch_consistent() IS 'Trigger: a ticket is assigned when it has a live assignment, and only then.';
+CREATE TRIGGER dispatch_consistent_insert AFTER INSERT ON squad.dispatch REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION squad.dispatch_consistent();
+CREATE TRIGGER dispatch_consistent_update AFTER UPDATE ON squad.dispatch REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION squad.dispatch_consistent();
+COMMENT ON TRIGGER dispatch_consistent_insert ON squad.dispatch IS 'Slots and states agree.';
+COMMENT ON TRIGGER dispatch_consistent_update ON squad.dispatch IS 'Slots and states agree.';
 
 CREATE TABLE squad.notice (
     id               uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -244,6 +276,9 @@ CREATE TABLE squad.ticket_event (
     detail     jsonb NOT NULL DEFAULT '{}',
     at         timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+CREATE TRIGGER ticket_event_insert_only BEFORE UPDATE OR DELETE ON squad.ticket_event
+    FOR EACH ROW EXECUTE FUNCTION squad.refuse_change();
+COMMENT ON TRIGGER ticket_event_insert_only ON squad.ticket_event IS 'History stays as it was written.';
 CREATE INDEX ticket_event_ticket ON squad.ticket_event (ticket_id);
 COMMENT ON INDEX squad.ticket_event_ticket IS 'For the timeline of a ticket.';
 COMMENT ON TABLE  squad.ticket_event IS 'History: what happened to a ticket after it was received. Insert only; no personal data.';
@@ -440,8 +475,10 @@ END $$;
 COMMENT ON FUNCTION squad.notice_finish(uuid[], boolean[], integer[], text[], text) IS
     'Records final results of notices, set-wise. Delivered: the assignment is offered. Not delivered: its slot is freed, the ticket waits again and squad.ticket.requeued.v1 sends it to the next expert. A notice that has ended already is left as it is.';
 
-REVOKE EXECUTE ON FUNCTION squad.assignment_complete(uuid, text, text) FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION squad.notice_finish(uuid[], boolean[], integer[], text[], text) FROM PUBLIC;
+-- Trigger functions too: they have their owner's rights, and whoever may execute
+-- one could hang it on a table of its own.
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA squad FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION squad.schema_version() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION squad.assignment_complete(uuid, text, text) TO squad_intake;
 GRANT EXECUTE ON FUNCTION squad.notice_finish(uuid[], boolean[], integer[], text[], text) TO squad_notifier;
 GRANT SELECT ON squad.dispatch, squad.assignment TO squad_intake, squad_notifier;
