@@ -143,20 +143,24 @@ static void note(rd_kafka_topic_partition_list_t *list, const rd_kafka_message_t
     p->offset = offset;
 }
 
+static int give_up(struct err *reterr, rd_kafka_resp_err_t code, const char *text)
+{
+    err_set(reterr, ERR_RETRY, "could not consume: %s", text);
+    if (reterr)
+        reterr->code = code;
+    return -1;
+}
+
 /* Errors that mend themselves are said once; the others end the handle. */
 static int judge(struct consumer *c, const rd_kafka_message_t *m, struct err *reterr)
 {
     char text[256];
     rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(c->rk, text, sizeof text);
-    if (fatal) {
-        err_set(reterr, ERR_RETRY, "could not consume: %s", text);
-        if (reterr)
-            reterr->code = fatal;
-        return -1;
-    }
+    if (fatal)
+        return give_up(reterr, fatal, text);
     if (m->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
         m->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
-        return err_set(reterr, ERR_RETRY, "could not consume: %s", rd_kafka_message_errstr(m));
+        return give_up(reterr, m->err, rd_kafka_message_errstr(m));
     if (!c->away)
         LOG(WARN, "Kafka is in trouble", F_STR("text", rd_kafka_message_errstr(m)));
     c->away = true;

@@ -1,0 +1,13 @@
+-- Experts changed since snapshot $1, by the difference of two snapshots: xids that the older one
+-- did not see as committed. Always one row at least, so that the new snapshot is known.
+WITH older AS (
+    SELECT pg_snapshot_xmax($1::pg_snapshot) AS xmax, ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot)) AS xip
+), changed AS (
+    SELECT e.id FROM older o, expert e WHERE e.xid >= o.xmax
+    UNION SELECT e.id FROM older o, expert e WHERE e.xid = ANY (o.xip)
+    UNION SELECT l.expert_id FROM older o, expert_load l WHERE l.xid >= o.xmax OR l.xid = ANY (o.xip)
+)
+SELECT pg_current_snapshot()::text AS snapshot, e.id, e.version, l.load, l.capacity,
+       (extract(epoch FROM l.idle_since) * 1000000)::bigint AS idle_since_us
+  FROM (SELECT) one
+  LEFT JOIN (changed c JOIN expert e ON e.id = c.id JOIN expert_load l ON l.expert_id = c.id) ON true

@@ -1,0 +1,354 @@
+#include "assigner.h"
+
+#include "consumer.h"
+#include "log.h"
+#include "place.h"
+#include "roster_db.h"
+#include "sql.h"
+#include "sweep.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    KAFKA_TIMEOUT_MS = 2000,
+    CLOSE_TIMEOUT_MS = 3000,
+    RETRY_MS = 500,
+    STATEMENT_TIMEOUT_MS = 30000,
+    LOCK_TIMEOUT_MS = 10000,
+    ROUNDS_MAX = 5, /* for tickets whose expert was taken by somebody else meanwhile */
+    IDLE_AFTER_MS = 5000,
+    IDLE_REFRESH_MS = 1000,
+    TYPES_MS = 2000,
+    RELOAD_MS = 60000,    /* the whole roster: finds experts who were removed */
+    RESWEEP_MS = 3600000, /* all tickets ever, page by page */
+    FENCED_MAX = 10,      /* times in a row before it gives up */
+};
+
+struct assigner {
+    const struct assigner_conf *conf;
+    struct loop *loop;
+    int wake_fd;
+    struct pg *pg;
+    struct consumer *consumer;
+    struct roster roster;
+    char *snapshot; /* of the roster */
+    struct batch batch;
+    struct sweep sweep;
+    struct placer placer;
+    char actor[96];
+    bool poked;    /* an event says that an expert has changed */
+    bool busy;     /* the last cycle had something to do */
+    bool away;     /* said that PostgreSQL is away */
+    bool no_kafka; /* said that Kafka is away */
+    int fenced;
+    uint64_t worked_ms, refreshed_ms, reloaded_ms, types_ms, swept_ms, resweep_ms, kafka_ms;
+};
+
+const struct pg_stmt assigner_stmts[] = {
+    {"types", sql_types, 0, false},
+    {"roster_all", sql_roster_all, 0, false},
+    {"roster_some", sql_roster_some, 1, false},
+    {"roster_changes", sql_roster_changes, 1, false},
+    {"inbox_put", sql_inbox_put, 1, false},
+    {"tickets_lock", sql_tickets_lock, 1, false},
+    {"tickets_load", sql_tickets_load, 2, false},
+    {"experts_lock", sql_experts_lock, 1, false},
+    {"experts_check", sql_experts_check, 1, false},
+    {"experts_read", sql_experts_read, 1, false},
+    {"reserve", sql_reserve, 6, false},
+    {"park", sql_park, 5, false},
+    {"review", sql_review, 3, false},
+    {"waiting_for", sql_waiting_for, 3, false},
+    {"waiting_page", sql_waiting_page, 2, false},
+    {"review_known", sql_review_known, 1, false},
+    {"missing", sql_missing, 3, false},
+};
+const size_t assigner_stmts_count = sizeof assigner_stmts / sizeof *assigner_stmts;
+
+/* A new session: what the roster knew may be long past. */
+static int connect_database(struct assigner *a, struct err *reterr)
+{
+    struct pg_options o = {.conninfo = a->conf->common.db,
+                           .program = "assigner",
+                           .stmts = assigner_stmts,
+                           .n_stmts = assigner_stmts_count,
+                           .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
+                           .lock_timeout_ms = LOCK_TIMEOUT_MS};
+    if (pg_open(&a->pg, &o, reterr))
+        return -1;
+    a->placer.pg = a->sweep.pg = a->pg;
+    if (roster_load(a->pg, &a->roster, &a->snapshot, reterr)) {
+        pg_close(a->pg);
+        a->pg = NULL;
+        return -1;
+    }
+    a->refreshed_ms = a->reloaded_ms = a->types_ms = now_ms();
+    a->sweep.waiting_all = true;
+    memset(a->sweep.waiting_behind, 0, sizeof a->sweep.waiting_behind);
+    LOG(INFO, "assigner has its roster", F_INT("experts", a->roster.n),
+        F_INT("types", a->roster.type_names.n));
+    a->away = false;
+    return 0;
+}
+
+/* Kafka may be away: then the sweep does the work, later. */
+static int connect_kafka(struct assigner *a, struct err *reterr)
+{
+    static const char *const suffixes[] = {"tickets", "experts", NULL};
+    struct consumer_options o = {.common = &a->conf->common,
+                                 .name = "assigner",
+                                 .suffixes = suffixes,
+                                 .wake_fd = a->wake_fd};
+    if (a->consumer || now_ms() - a->kafka_ms < RETRY_MS)
+        return 0;
+    int failed = consumer_open(&a->consumer, &o, KAFKA_TIMEOUT_MS, reterr);
+    a->kafka_ms = now_ms();
+    if (!failed) {
+        a->no_kafka = false;
+        return 0;
+    }
+    if (reterr->kind != ERR_RETRY)
+        return -1;
+    if (!a->no_kafka)
+        log_err(LOG_WARN, "waiting for Kafka", reterr);
+    a->no_kafka = true;
+    return 0;
+}
+
+static bool is_type(const char *type, size_t size, const char *name)
+{
+    return size == strlen(name) && memcmp(type, name, size) == 0;
+}
+
+/* What a message asks for: a decision about its ticket, a look at the experts, or nothing. */
+static void take_message(struct assigner *a, const rd_kafka_message_t *m)
+{
+    size_t type_size = 0, id_size = 0, trace_size = 0;
+    uint8_t ticket[16], event[16];
+    const char *type = kafka_header(m, "ce_type", &type_size);
+    const char *id = kafka_header(m, "ce_id", &id_size);
+    const char *trace = kafka_header(m, "traceparent", &trace_size);
+    if (!type)
+        type_size = 0;
+    if (is_type(type, type_size, "squad.expert.freed.v1") ||
+        is_type(type, type_size, "squad.expert.changed.v1")) {
+        a->poked = true;
+    } else if (is_type(type, type_size, "squad.ticket.created.v1") ||
+               is_type(type, type_size, "squad.ticket.requeued.v1")) {
+        if (id && uuid_parse(id, id_size, event) && m->key &&
+            uuid_parse(m->key, m->key_len, ticket))
+            batch_event(&a->batch, ticket, event, trace, trace_size);
+        else
+            LOG(WARN, "an event without a valid key and ce_id is passed over",
+                F_STR("topic", rd_kafka_topic_name(m->rkt)), F_INT("partition", m->partition),
+                F_INT("offset", m->offset));
+    }
+}
+
+static int collect(struct assigner *a, struct err *reterr)
+{
+    while (a->consumer && a->batch.n < (size_t)a->conf->batch_max) {
+        rd_kafka_message_t *m;
+        if (consumer_next(a->consumer, &m, reterr))
+            return -1;
+        if (!m)
+            return 0;
+        a->fenced = 0;
+        take_message(a, m);
+        rd_kafka_message_destroy(m);
+    }
+    return 0;
+}
+
+static int refresh(struct assigner *a, struct err *reterr)
+{
+    uint64_t now = now_ms();
+    bool idle = now - a->worked_ms > IDLE_AFTER_MS;
+    uint64_t every = (uint64_t)a->conf->refresh_ms;
+    bool changed = false;
+    if (idle && every < IDLE_REFRESH_MS)
+        every = IDLE_REFRESH_MS;
+    if (now - a->types_ms >= TYPES_MS) {
+        a->types_ms = now;
+        if (roster_load_types(a->pg, &a->roster, &changed, reterr))
+            return -1;
+        a->sweep.waiting_all |= changed;
+    }
+    if (now - a->reloaded_ms >= RELOAD_MS) {
+        a->reloaded_ms = a->refreshed_ms = now;
+        a->poked = false;
+        return roster_load(a->pg, &a->roster, &a->snapshot, reterr);
+    }
+    if (!a->poked && now - a->refreshed_ms < every)
+        return 0;
+    a->refreshed_ms = now;
+    a->poked = false;
+    return roster_refresh(a->pg, &a->roster, &a->snapshot, reterr);
+}
+
+static int sweep(struct assigner *a, struct err *reterr)
+{
+    uint64_t now = now_ms();
+    long min_age_ms = a->conf->common.drain ? 0 : a->conf->sweep_age_ms;
+    bool due = now - a->swept_ms >= (uint64_t)a->conf->sweep_ms;
+    if (now - a->resweep_ms >= RESWEEP_MS) {
+        a->resweep_ms = now;
+        memset(a->sweep.missing_behind, 0, sizeof a->sweep.missing_behind);
+    }
+    if (due)
+        a->swept_ms = now;
+    if (sweep_woken(&a->sweep, &a->roster, &a->batch, reterr))
+        return -1;
+    if ((due || a->sweep.waiting_all) && sweep_waiting(&a->sweep, &a->batch, reterr))
+        return -1;
+    if (due && sweep_review(&a->sweep, &a->batch, reterr))
+        return -1;
+    if ((due || a->sweep.missing_more) && sweep_missing(&a->sweep, min_age_ms, &a->batch, reterr))
+        return -1;
+    return 0;
+}
+
+/* Tickets whose expert somebody else took meanwhile go once more, on a fresh roster. */
+static int place_all(struct assigner *a, struct err *reterr)
+{
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        uint64_t again = a->placer.again;
+        if (place(&a->placer, &a->batch, reterr))
+            return -1;
+        if (a->placer.again == again)
+            break;
+        size_t n = a->batch.n;
+        a->batch.n = a->batch.n_events = 0;
+        for (size_t i = 0; i < n; i++) {
+            struct job job = a->batch.jobs[i];
+            if (job.verdict == VERDICT_AGAIN)
+                batch_swept(&a->batch, job.ticket, job.traceparent);
+        }
+        if (roster_refresh(a->pg, &a->roster, &a->snapshot, reterr))
+            return -1;
+    }
+    batch_clear(&a->batch);
+    return 0;
+}
+
+/* One turn: what came, what changed, what waits; then decide. */
+static int cycle(struct assigner *a, struct err *reterr)
+{
+    uint64_t before = a->placer.reserved;
+    if (!a->batch.n && (collect(a, reterr) || refresh(a, reterr) || sweep(a, reterr)))
+        return -1;
+    a->busy = a->batch.n > 0;
+    if (place_all(a, reterr))
+        return -1;
+    if (a->placer.reserved != before)
+        a->worked_ms = now_ms();
+    else
+        for (size_t i = 0; i < a->roster.n; i++)
+            a->roster.experts[i].woken = false; /* what waits for them is not for them after all */
+    a->busy |= a->sweep.waiting_all || a->sweep.missing_more;
+    if (a->consumer) {
+        consumer_settle(a->consumer);
+        consumer_tick(a->consumer);
+    }
+    return 0;
+}
+
+static void disconnect_database(struct assigner *a)
+{
+    pg_close(a->pg);
+    a->pg = NULL;
+}
+
+/* Returns -1 when it is fatal; *reterr may be changed. */
+static int in_trouble(struct assigner *a, struct err *err)
+{
+    bool from_kafka = err->code != 0;
+    if (err->kind == ERR_FATAL)
+        return -1;
+    if (from_kafka) {
+        log_err(LOG_WARN, "the consumer begins anew", err);
+        consumer_close(a->consumer, CLOSE_TIMEOUT_MS);
+        a->consumer = NULL;
+        a->kafka_ms = now_ms();
+        if (++a->fenced > FENCED_MAX) {
+            err_fatal(err, EXIT_FENCED,
+                      "another assigner uses the same --instance \"%s\" again and again",
+                      a->conf->common.instance);
+            return err_hint(err, "Give each assigner a name of its own.");
+        }
+        return 0;
+    }
+    if (!a->away)
+        log_err(LOG_WARN, "assigner waits for PostgreSQL", err);
+    a->away = true;
+    if (!pg_alive(a->pg))
+        disconnect_database(a);
+    loop_once(a->loop, RETRY_MS / 2);
+    return 0;
+}
+
+static bool drained(const struct assigner *a)
+{
+    return a->consumer && consumer_at_end(a->consumer) && !a->busy && a->swept_ms;
+}
+
+static int wait_ms(const struct assigner *a)
+{
+    bool idle = now_ms() - a->worked_ms > IDLE_AFTER_MS;
+    if (a->busy)
+        return 0;
+    if (a->conf->common.drain)
+        return 10;
+    return idle && a->conf->refresh_ms < IDLE_REFRESH_MS ? IDLE_REFRESH_MS
+                                                         : (int)a->conf->refresh_ms;
+}
+
+static void on_wakeup(void *ctx, uint32_t events)
+{
+    (void)ctx;
+    (void)events;
+}
+
+static int run(struct assigner *a, struct err *reterr)
+{
+    while (!loop_stopping(a->loop)) {
+        struct err err = {0};
+        int failed = a->pg ? 0 : connect_database(a, &err);
+        if (!failed)
+            failed = connect_kafka(a, &err);
+        if (!failed)
+            failed = cycle(a, &err);
+        if (failed && in_trouble(a, &err)) {
+            *reterr = err;
+            return -1;
+        }
+        if (!failed && a->conf->common.drain && drained(a))
+            return 0;
+        loop_once(a->loop, failed ? 0 : wait_ms(a));
+    }
+    return 0;
+}
+
+int assigner_run(const struct assigner_conf *conf, struct loop *loop, struct err *reterr)
+{
+    struct assigner a = {.conf = conf, .loop = loop, .resweep_ms = now_ms(), .worked_ms = now_ms()};
+    snprintf(a.actor, sizeof a.actor, "assigner/%s", conf->common.instance);
+    a.wake_fd = loop_wakeup(loop, on_wakeup, NULL);
+    a.sweep.exclude_ms = conf->exclude_ms;
+    a.placer = (struct placer){.roster = &a.roster,
+                               .actor = a.actor,
+                               .no_advisory_locks = conf->no_advisory_locks,
+                               .exclude_ms = conf->exclude_ms};
+    int failed = run(&a, reterr);
+    consumer_close(a.consumer, CLOSE_TIMEOUT_MS);
+    disconnect_database(&a);
+    LOG(INFO, "tickets decided", F_INT("reserved", a.placer.reserved),
+        F_INT("parked", a.placer.parked), F_INT("review", a.placer.review),
+        F_INT("refused", a.placer.refused));
+    roster_free(&a.roster);
+    batch_free(&a.batch);
+    free(a.snapshot);
+    return failed;
+}

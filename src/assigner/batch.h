@@ -1,0 +1,69 @@
+/*
+ * batch.h - tickets to be decided about in one transaction, and the events that
+ * brought them.
+ */
+#pragma once
+
+#include "choose.h"
+#include "ticket.h"
+
+enum { TRACEPARENT_LEN = 55, EXCLUDED_MAX = 64, AREA_TEXT_MAX = 64 };
+
+enum verdict {
+    VERDICT_NONE,    /* nothing to do: decided before, or no such ticket */
+    VERDICT_RESERVE, /* an expert gets it */
+    VERDICT_PARK,    /* nobody can take it now */
+    VERDICT_REVIEW,  /* its type is unknown */
+    VERDICT_AGAIN, /* somebody can, but not within this transaction's locks: parked for a moment */
+};
+
+struct event {
+    uint8_t id[16], ticket[16];
+    bool fresh; /* not in the inbox before */
+};
+
+struct job {
+    uint8_t ticket[16];
+    bool swept;             /* found in the tables; else brought by events */
+    uint32_t event, events; /* its events are batch.events[event ...] */
+    char traceparent[TRACEPARENT_LEN + 1];
+
+    /* As read in the transaction. */
+    bool found, open, news; /* news: a person would learn something from "parked" */
+    int64_t created_us;
+    char area[AREA_TEXT_MAX + 1];
+    const struct ticket_type *type; /* NULL: unknown */
+    int32_t excluded[EXCLUDED_MAX];
+    size_t n_excluded;
+
+    enum verdict verdict;
+    struct expert *expert; /* VERDICT_RESERVE */
+    char json[CHOICE_TEXT_MAX];
+};
+
+struct batch {
+    struct job *jobs; /* owned; after batch_fold sorted by ticket, each once */
+    size_t n, cap;
+    struct event *events; /* owned; after batch_fold sorted by ticket, then id, each once */
+    size_t n_events, events_cap;
+};
+
+/* traceparent may be NULL; of another length than TRACEPARENT_LEN it is left out. */
+void batch_event(struct batch *batch, const uint8_t ticket[16], const uint8_t event[16],
+                 const char *traceparent, size_t traceparent_len);
+void batch_swept(struct batch *batch, const uint8_t ticket[16], const char *traceparent);
+
+/* Sorts, and joins what belongs to one ticket. Call before the batch is used. */
+void batch_fold(struct batch *batch);
+
+struct job *batch_find(struct batch *batch,
+                       const uint8_t ticket[16]); /* after batch_fold; or NULL */
+
+void batch_clear(struct batch *batch); /* keeps the memory */
+void batch_free(struct batch *batch);
+
+/*
+ * Decides about the open jobs among `order` (n pointers, sorted here: by priority, then the oldest
+ * first), counting planned slots in expert.taken. held_only: see choose().
+ */
+void plan(struct roster *roster, struct job **order, size_t n, bool held_only, int64_t now_us);

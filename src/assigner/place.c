@@ -1,0 +1,389 @@
+#include "place.h"
+
+#include "log.h"
+#include "loop.h"
+#include "roster_db.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A part of a batch, in one transaction. */
+struct part {
+    struct placer *placer;
+    struct batch *batch;
+    size_t from, n;          /* jobs */
+    struct job **order;      /* owned: n of them, in the order of their turn */
+    struct expert **touched; /* owned: experts chosen before the locks */
+    size_t n_touched;
+    bool types_stale; /* the database knows a type that the roster does not */
+    int reserved, parked, review;
+};
+
+static struct job *job_of(const struct part *part, size_t i)
+{
+    return &part->batch->jobs[part->from + i];
+}
+
+static int compare_uuid(const void *a, const void *b)
+{
+    return memcmp(a, b, 16);
+}
+
+/* Which events nobody has acted on; a job brought by none but old ones is left alone. */
+static int take_events(struct part *part, struct err *reterr)
+{
+    struct batch *b = part->batch;
+    struct job *first = job_of(part, 0), *last = job_of(part, part->n - 1);
+    uint32_t end = last->event + last->events;
+    if (first->event == end)
+        return 0;
+    struct pg_array ids;
+    pg_array_init(&ids, PG_UUID);
+    for (uint32_t i = first->event; i < end; i++)
+        pg_array_bytes(&ids, b->events[i].id, 16);
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    pg_array_param(&ids, &params);
+    int failed = pg_run(part->placer->pg, "inbox_put", &params, &res, reterr);
+    pg_array_free(&ids);
+    if (failed)
+        return -1;
+    size_t n = (size_t)PQntuples(res);
+    uint8_t(*taken)[16] = malloc((n + 1) * sizeof *taken);
+    if (!taken)
+        abort();
+    for (size_t i = 0; i < n; i++)
+        pg_get_uuid(res, (int)i, 0, taken[i]);
+    qsort(taken, n, sizeof *taken, compare_uuid);
+    for (uint32_t i = first->event; i < end; i++)
+        b->events[i].fresh = bsearch(b->events[i].id, taken, n, sizeof *taken, compare_uuid);
+    free(taken);
+    return 0;
+}
+
+static bool is_wanted(const struct part *part, const struct job *j)
+{
+    if (j->swept)
+        return true;
+    for (uint32_t i = 0; i < j->events; i++)
+        if (part->batch->events[j->event + i].fresh)
+            return true;
+    return false;
+}
+
+static void read_excluded(struct job *j, const char *list)
+{
+    j->n_excluded = 0;
+    while (list && *list && j->n_excluded < EXCLUDED_MAX) {
+        char *end;
+        j->excluded[j->n_excluded++] = (int32_t)strtol(list, &end, 10);
+        list = *end ? end + 1 : end;
+    }
+}
+
+static void read_ticket(struct part *part, const PGresult *res, int row)
+{
+    uint8_t id[16];
+    pg_get_uuid(res, row, 0, id);
+    struct job *j = batch_find(part->batch, id);
+    if (!j)
+        return;
+    const char *state = pg_get_text(res, row, 5);
+    j->found = true;
+    j->type = NULL;
+    if (pg_get_text(res, row, 4)) {
+        j->type = roster_type(part->placer->roster, PQgetvalue(res, row, 1));
+        part->types_stale |= !j->type;
+    }
+    snprintf(j->area, sizeof j->area, "%s", PQgetvalue(res, row, 2));
+    j->created_us = pg_get_int8(res, row, 3);
+    j->open = !state || strcmp(state, "parked") == 0 || (strcmp(state, "review") == 0 && j->type);
+    j->news = !state || strcmp(state, "parked") != 0 || pg_get_bool(res, row, 6);
+    read_excluded(j, pg_get_text(res, row, 7));
+}
+
+static int read_tickets(struct part *part, struct err *reterr)
+{
+    struct placer *p = part->placer;
+    struct pg_array ids;
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    pg_array_init(&ids, PG_UUID);
+    for (size_t i = 0; i < part->n; i++) {
+        struct job *j = job_of(part, i);
+        j->found = j->open = false;
+        if (is_wanted(part, j))
+            pg_array_bytes(&ids, j->ticket, 16);
+        else
+            j->found = true; /* decided before */
+    }
+    pg_array_param(&ids, &params);
+    int failed = pg_run(p->pg, "tickets_lock", &params, NULL, reterr);
+    pg_param_int8(&params, p->exclude_ms);
+    if (!failed)
+        failed = pg_run(p->pg, "tickets_load", &params, &res, reterr);
+    pg_array_free(&ids);
+    for (int row = 0; !failed && row < PQntuples(res); row++)
+        read_ticket(part, res, row);
+    return failed;
+}
+
+static void release(struct part *part)
+{
+    for (size_t i = 0; i < part->n_touched; i++) {
+        part->touched[i]->taken = 0;
+        part->touched[i]->held = false;
+    }
+    part->n_touched = 0;
+}
+
+/* Plans from the beginning, in the order of turns. */
+static void replan(struct part *part, bool held_only)
+{
+    for (size_t i = 0; i < part->n_touched; i++)
+        part->touched[i]->taken = 0;
+    for (size_t i = 0; i < part->n; i++)
+        part->order[i] = job_of(part, i);
+    plan(part->placer->roster, part->order, part->n, held_only, wall_us());
+    for (size_t i = 0; i < part->n && !held_only; i++)
+        if (job_of(part, i)->expert)
+            part->touched[part->n_touched++] = job_of(part, i)->expert;
+}
+
+static int compare_int(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The chosen experts, sorted, each once. */
+static size_t chosen_experts(const struct part *part, int32_t *ret_ids)
+{
+    size_t n = 0, kept = 0;
+    for (size_t i = 0; i < part->n; i++)
+        if (job_of(part, i)->verdict == VERDICT_RESERVE)
+            ret_ids[n++] = job_of(part, i)->expert->id;
+    if (n)
+        qsort(ret_ids, n, sizeof *ret_ids, compare_int);
+    for (size_t i = 0; i < n; i++)
+        if (!kept || ret_ids[kept - 1] != ret_ids[i])
+            ret_ids[kept++] = ret_ids[i];
+    return kept;
+}
+
+/* What the roster believed against what is. More room than believed is left to the refresh, which
+ * wakes the oldest waiting ticket first. */
+static void check_expert(struct roster *roster, const PGresult *res, int row)
+{
+    struct expert *e = roster_find(roster, (int32_t)pg_get_int8(res, row, 0));
+    if (!e || e->version != pg_get_int8(res, row, 1))
+        return;
+    int32_t load = (int32_t)pg_get_int8(res, row, 2);
+    if (load > e->load)
+        e->load = load;
+    e->capacity = (int32_t)pg_get_int8(res, row, 3);
+    e->held = true;
+}
+
+static int hold_experts(struct part *part, struct err *reterr)
+{
+    struct placer *p = part->placer;
+    int32_t *ids = malloc((part->n + 1) * sizeof *ids);
+    if (!ids)
+        abort();
+    size_t n = chosen_experts(part, ids);
+    struct pg_array array;
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    pg_array_init(&array, PG_INT4);
+    for (size_t i = 0; i < n; i++)
+        pg_array_int4(&array, ids[i]);
+    free(ids);
+    pg_array_param(&array, &params);
+    int failed = 0;
+    if (n && !p->no_advisory_locks)
+        failed = pg_run(p->pg, "experts_lock", &params, NULL, reterr);
+    if (n && !failed)
+        failed = pg_run(p->pg, p->no_advisory_locks ? "experts_read" : "experts_check", &params,
+                        &res, reterr);
+    pg_array_free(&array);
+    for (int row = 0; n && !failed && row < PQntuples(res); row++)
+        check_expert(p->roster, res, row);
+    return failed;
+}
+
+enum { COLUMNS_MAX = 5 };
+static const enum pg_oid columns[][COLUMNS_MAX] = {
+    [VERDICT_RESERVE] = {PG_UUID, PG_INT4, PG_INT4, PG_TEXT, PG_TEXT},
+    [VERDICT_PARK] = {PG_UUID, PG_TEXT, PG_BOOL, PG_TEXT},
+    [VERDICT_REVIEW] = {PG_UUID, PG_TEXT},
+};
+
+static void add_row(struct pg_array *a, const struct job *j, enum verdict verdict)
+{
+    const char *traceparent = *j->traceparent ? j->traceparent : NULL;
+    pg_array_bytes(a++, j->ticket, 16);
+    if (verdict == VERDICT_RESERVE) {
+        pg_array_int4(a++, j->expert->id);
+        pg_array_int4(a++, j->expert->version);
+        pg_array_text(a++, j->json);
+    } else if (verdict == VERDICT_PARK) {
+        pg_array_text(a++, j->verdict == VERDICT_AGAIN ? "{\"contended\":true}" : j->json);
+        pg_array_bool(a++, j->news && j->verdict == VERDICT_PARK);
+    }
+    pg_array_text(a, traceparent);
+}
+
+/* Writes all jobs of one verdict; *ret_written is how many rows it changed. */
+static int write_verdict(struct part *part, enum verdict verdict, const char *stmt,
+                         int *ret_written, struct err *reterr)
+{
+    struct pg_array arrays[COLUMNS_MAX];
+    struct pg_params params = {0};
+    int n = 0, used = 0;
+    while (used < COLUMNS_MAX && columns[verdict][used]) {
+        pg_array_init(&arrays[used], columns[verdict][used]);
+        used++;
+    }
+    for (size_t i = 0; i < part->n; i++) {
+        const struct job *j = job_of(part, i);
+        enum verdict as = j->verdict == VERDICT_AGAIN ? VERDICT_PARK : j->verdict;
+        if (as != verdict)
+            continue;
+        add_row(arrays, j, verdict);
+        n++;
+    }
+    for (int i = 0; i < used; i++)
+        pg_array_param(&arrays[i], &params);
+    pg_param_text(&params, part->placer->actor);
+    _cleanup_result_ PGresult *res = NULL;
+    int failed = n ? pg_run(part->placer->pg, stmt, &params, &res, reterr) : 0;
+    *ret_written = n && !failed ? PQntuples(res) : 0;
+    for (int i = 0; i < used; i++)
+        pg_array_free(&arrays[i]);
+    return failed;
+}
+
+/* Reads again when a type has been added since the roster was made. */
+static int read_all(struct part *part, struct err *reterr)
+{
+    bool changed;
+    part->types_stale = false;
+    if (read_tickets(part, reterr))
+        return -1;
+    if (!part->types_stale)
+        return 0;
+    return roster_load_types(part->placer->pg, part->placer->roster, &changed, reterr) ||
+                   read_tickets(part, reterr)
+               ? -1
+               : 0;
+}
+
+static int place_tx(struct pg *pg, void *ctx, struct err *reterr)
+{
+    struct part *part = ctx;
+    (void)pg;
+    release(part);
+    if (take_events(part, reterr) || read_all(part, reterr))
+        return -1;
+    replan(part, false);
+    if (hold_experts(part, reterr))
+        return -1;
+    replan(part, true);
+    if (write_verdict(part, VERDICT_RESERVE, "reserve", &part->reserved, reterr) ||
+        write_verdict(part, VERDICT_PARK, "park", &part->parked, reterr) ||
+        write_verdict(part, VERDICT_REVIEW, "review", &part->review, reterr))
+        return -1;
+    return 0;
+}
+
+/* What was planned has become load. */
+static void settle(struct part *part)
+{
+    struct placer *p = part->placer;
+    for (size_t i = 0; i < part->n_touched; i++) {
+        part->touched[i]->load += part->touched[i]->taken;
+        part->touched[i]->taken = 0; /* an expert may be in the list more than once */
+    }
+    p->reserved += (uint64_t)part->reserved;
+    p->parked += (uint64_t)part->parked;
+    p->review += (uint64_t)part->review;
+    for (size_t i = 0; i < part->n; i++)
+        p->again += job_of(part, i)->verdict == VERDICT_AGAIN;
+}
+
+static void say_missing(const struct part *part)
+{
+    char id[UUID_TEXT_LEN + 1];
+    for (size_t i = 0; i < part->n; i++) {
+        if (job_of(part, i)->found)
+            continue;
+        uuid_format(job_of(part, i)->ticket, id);
+        LOG(WARN, "an event names a ticket that is not there", F_STR("ticket", id));
+    }
+}
+
+static void give_up(struct part *part, const struct err *err)
+{
+    char id[UUID_TEXT_LEN + 1];
+    uuid_format(job_of(part, 0)->ticket, id);
+    part->placer->refused++;
+    LOG(ERROR, "the database refuses what was decided; the sweep will try again",
+        F_STR("ticket", id), F_STR("sqlstate", err->sqlstate), F_STR("constraint", err->constraint),
+        F_STR("text", err->text));
+}
+
+/* Once, and once more on a fresh roster when the database refuses: something has changed between
+ * the choice and the writing. */
+static int try_part(struct part *part, struct err *reterr)
+{
+    struct placer *p = part->placer;
+    for (int try = 0;; try++) {
+        struct err err = {0};
+        int failed = pg_tx(p->pg, "place tickets", place_tx, part, &err);
+        if (!failed)
+            settle(part);
+        release(part);
+        if (!failed)
+            return 0;
+        if (err.kind != ERR_REJECT || try == 1) {
+            *reterr = err;
+            return -1;
+        }
+        if (roster_load(p->pg, p->roster, NULL, reterr))
+            return -1;
+    }
+}
+
+static int place_part(struct placer *placer, struct batch *batch, size_t from, size_t n,
+                      struct err *reterr)
+{
+    struct part part = {.placer = placer, .batch = batch, .from = from, .n = n};
+    part.order = malloc(n * sizeof(struct job *));
+    part.touched = malloc(n * sizeof(struct expert *));
+    if (!part.order || !part.touched)
+        abort();
+    int failed = try_part(&part, reterr);
+    free(part.order);
+    free(part.touched);
+    if (!failed) {
+        say_missing(&part);
+        return 0;
+    }
+    if (reterr->kind != ERR_REJECT)
+        return -1;
+    if (n > 1)
+        return place_part(placer, batch, from, n / 2, reterr) ||
+                       place_part(placer, batch, from + n / 2, n - n / 2, reterr)
+                   ? -1
+                   : 0;
+    give_up(&part, reterr);
+    return 0;
+}
+
+int place(struct placer *placer, struct batch *batch, struct err *reterr)
+{
+    batch_fold(batch);
+    return batch->n ? place_part(placer, batch, 0, batch->n, reterr) : 0;
+}

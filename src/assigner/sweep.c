@@ -1,0 +1,136 @@
+#include "sweep.h"
+
+#include "log.h"
+#include "loop.h"
+
+#include <string.h>
+
+enum {
+    WOKEN_MAX = 32,       /* experts asked about one by one */
+    WAITING_PAGE = 500,   /* tickets */
+    MISSING_PAGE = 20000, /* tickets looked at in one statement */
+    MISSING_AGAIN_MS = 60000,
+    FREE_MAX = 200, /* tickets for one expert at once */
+};
+
+/* Adds column col of every row. */
+static void add_all(struct batch *batch, const PGresult *res, int col)
+{
+    for (int row = 0; row < PQntuples(res); row++) {
+        uint8_t id[16];
+        if (pg_get_uuid(res, row, col, id) == 0)
+            batch_swept(batch, id, NULL);
+    }
+}
+
+static bool has_row(const PGresult *res, int32_t expert)
+{
+    for (int row = 0; row < PQntuples(res); row++)
+        if (pg_get_int8(res, row, 0) == expert)
+            return true;
+    return false;
+}
+
+int sweep_woken(struct sweep *s, struct roster *roster, struct batch *batch, struct err *reterr)
+{
+    struct expert *woken[WOKEN_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < roster->n; i++) {
+        struct expert *e = &roster->experts[i];
+        if (!e->woken)
+            continue;
+        e->woken = expert_free(e) > 0;
+        if (e->woken && n == WOKEN_MAX)
+            s->waiting_all = true;
+        else if (e->woken)
+            woken[n++] = e;
+    }
+    if (s->waiting_all)
+        for (size_t i = 0; i < roster->n; i++)
+            roster->experts[i].woken = false;
+    if (!n || s->waiting_all)
+        return 0;
+    struct pg_array ids, free;
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    pg_array_init(&ids, PG_INT4);
+    pg_array_init(&free, PG_INT4);
+    for (size_t i = 0; i < n; i++) {
+        int32_t slots = expert_free(woken[i]);
+        pg_array_int4(&ids, woken[i]->id);
+        pg_array_int4(&free, slots < FREE_MAX ? slots : FREE_MAX);
+    }
+    pg_array_param(&ids, &params);
+    pg_array_param(&free, &params);
+    pg_param_int8(&params, s->exclude_ms);
+    int failed = pg_run(s->pg, "waiting_for", &params, &res, reterr);
+    pg_array_free(&ids);
+    pg_array_free(&free);
+    if (failed)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        woken[i]->woken = has_row(res, woken[i]->id);
+    add_all(batch, res, 1);
+    return 0;
+}
+
+int sweep_waiting(struct sweep *s, struct batch *batch, struct err *reterr)
+{
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    pg_param_binary(&params, s->waiting_behind, sizeof s->waiting_behind);
+    pg_param_int4(&params, WAITING_PAGE);
+    if (pg_run(s->pg, "waiting_page", &params, &res, reterr))
+        return -1;
+    int n = PQntuples(res);
+    memset(s->waiting_behind, 0, sizeof s->waiting_behind);
+    if (n == WAITING_PAGE)
+        pg_get_uuid(res, n - 1, 0, s->waiting_behind);
+    else
+        s->waiting_all = false;
+    add_all(batch, res, 0);
+    return 0;
+}
+
+int sweep_review(struct sweep *s, struct batch *batch, struct err *reterr)
+{
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    pg_param_int4(&params, WAITING_PAGE);
+    if (pg_run(s->pg, "review_known", &params, &res, reterr))
+        return -1;
+    add_all(batch, res, 0);
+    return 0;
+}
+
+/* The least UUID version 7 of a time. */
+static void uuid_of_time(int64_t unix_ms, uint8_t ret[16])
+{
+    memset(ret, 0, 16);
+    for (int i = 0; i < 6; i++)
+        ret[i] = (uint8_t)(unix_ms >> (40 - 8 * i));
+}
+
+int sweep_missing(struct sweep *s, long min_age_ms, struct batch *batch, struct err *reterr)
+{
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    int64_t now = wall_us() / 1000;
+    uint8_t before[16];
+    size_t had = batch->n;
+    uuid_of_time(now - min_age_ms + 1, before);
+    pg_param_binary(&params, s->missing_behind, sizeof s->missing_behind);
+    pg_param_binary(&params, before, sizeof before);
+    pg_param_int4(&params, MISSING_PAGE);
+    if (pg_run(s->pg, "missing", &params, &res, reterr))
+        return -1;
+    s->missing_more = pg_get_int8(res, 0, 0) == MISSING_PAGE;
+    if (s->missing_more)
+        pg_get_uuid(res, 0, 1, s->missing_behind);
+    else
+        uuid_of_time(now - min_age_ms - MISSING_AGAIN_MS, s->missing_behind);
+    add_all(batch, res, 2);
+    if (batch->n > had && min_age_ms)
+        LOG(WARN, "tickets that no event has brought", F_INT("tickets", batch->n - had));
+    return 0;
+}
