@@ -213,55 +213,62 @@ static int hold_experts(struct part *part, struct err *reterr)
     return failed;
 }
 
-enum { COLUMNS_MAX = 5 };
-static const enum pg_oid columns[][COLUMNS_MAX] = {
-    [VERDICT_RESERVE] = {PG_UUID, PG_INT4, PG_INT4, PG_TEXT, PG_TEXT},
-    [VERDICT_PARK] = {PG_UUID, PG_TEXT, PG_BOOL, PG_TEXT},
-    [VERDICT_REVIEW] = {PG_UUID, PG_TEXT},
-};
+enum { COLUMNS = 7 };
+static const enum pg_oid columns[COLUMNS] = {PG_UUID, PG_TEXT, PG_INT4, PG_INT4,
+                                             PG_TEXT, PG_BOOL, PG_TEXT};
+static const char *const state_of[] = {[VERDICT_RESERVE] = "assigned",
+                                       [VERDICT_PARK] = "parked",
+                                       [VERDICT_REVIEW] = "review",
+                                       [VERDICT_AGAIN] = "parked"};
 
-static void add_row(struct pg_array *a, const struct job *j, enum verdict verdict)
+static void add_row(struct pg_array *a, const struct job *j)
 {
-    const char *traceparent = *j->traceparent ? j->traceparent : NULL;
     pg_array_bytes(a++, j->ticket, 16);
-    if (verdict == VERDICT_RESERVE) {
+    pg_array_text(a++, state_of[j->verdict]);
+    if (j->expert) {
         pg_array_int4(a++, j->expert->id);
         pg_array_int4(a++, j->expert->version);
-        pg_array_text(a++, j->json);
-    } else if (verdict == VERDICT_PARK) {
-        pg_array_text(a++, j->verdict == VERDICT_AGAIN ? "{\"contended\":true}" : j->json);
-        pg_array_bool(a++, j->news && j->verdict == VERDICT_PARK);
+    } else {
+        pg_array_null(a++);
+        pg_array_null(a++);
     }
-    pg_array_text(a, traceparent);
+    pg_array_text(a++, j->verdict == VERDICT_AGAIN ? "{\"contended\":true}" : j->json);
+    pg_array_bool(a++, j->news && j->verdict == VERDICT_PARK);
+    pg_array_text(a, *j->traceparent ? j->traceparent : NULL);
 }
 
-/* Writes all jobs of one verdict; *ret_written is how many rows it changed. */
-static int write_verdict(struct part *part, enum verdict verdict, const char *stmt,
-                         int *ret_written, struct err *reterr)
+static void count_written(struct part *part, const PGresult *res)
 {
-    struct pg_array arrays[COLUMNS_MAX];
-    struct pg_params params = {0};
-    int n = 0, used = 0;
-    while (used < COLUMNS_MAX && columns[verdict][used]) {
-        pg_array_init(&arrays[used], columns[verdict][used]);
-        used++;
+    part->reserved = part->parked = part->review = 0;
+    for (int row = 0; row < PQntuples(res); row++) {
+        const char *state = PQgetvalue(res, row, 0);
+        int n = (int)pg_get_int8(res, row, 1);
+        *(*state == 'a' ? &part->reserved : *state == 'p' ? &part->parked : &part->review) = n;
     }
+}
+
+static int write_decisions(struct part *part, struct err *reterr)
+{
+    struct pg_array arrays[COLUMNS];
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    size_t n = 0;
+    for (int i = 0; i < COLUMNS; i++)
+        pg_array_init(&arrays[i], columns[i]);
     for (size_t i = 0; i < part->n; i++) {
-        const struct job *j = job_of(part, i);
-        enum verdict as = j->verdict == VERDICT_AGAIN ? VERDICT_PARK : j->verdict;
-        if (as != verdict)
+        if (job_of(part, i)->verdict == VERDICT_NONE)
             continue;
-        add_row(arrays, j, verdict);
+        add_row(arrays, job_of(part, i));
         n++;
     }
-    for (int i = 0; i < used; i++)
+    for (int i = 0; i < COLUMNS; i++)
         pg_array_param(&arrays[i], &params);
     pg_param_text(&params, part->placer->actor);
-    _cleanup_result_ PGresult *res = NULL;
-    int failed = n ? pg_run(part->placer->pg, stmt, &params, &res, reterr) : 0;
-    *ret_written = n && !failed ? PQntuples(res) : 0;
-    for (int i = 0; i < used; i++)
+    int failed = n ? pg_run(part->placer->pg, "decide", &params, &res, reterr) : 0;
+    for (int i = 0; i < COLUMNS; i++)
         pg_array_free(&arrays[i]);
+    if (!failed)
+        count_written(part, res);
     return failed;
 }
 
@@ -291,11 +298,7 @@ static int place_tx(struct pg *pg, void *ctx, struct err *reterr)
     if (hold_experts(part, reterr))
         return -1;
     replan(part, true);
-    if (write_verdict(part, VERDICT_RESERVE, "reserve", &part->reserved, reterr) ||
-        write_verdict(part, VERDICT_PARK, "park", &part->parked, reterr) ||
-        write_verdict(part, VERDICT_REVIEW, "review", &part->review, reterr))
-        return -1;
-    return 0;
+    return write_decisions(part, reterr);
 }
 
 /* What was planned has become load. */

@@ -6,9 +6,9 @@
 #include <string.h>
 
 enum {
-    WOKEN_MAX = 32,       /* experts asked about one by one */
-    WAITING_PAGE = 500,   /* tickets */
-    MISSING_PAGE = 20000, /* tickets looked at in one statement */
+    WOKEN_MAX = 32,      /* experts asked about one by one */
+    WAITING_PAGE = 500,  /* tickets */
+    MISSING_PAGE = 5000, /* tickets looked at in one statement */
     MISSING_AGAIN_MS = 60000,
     FREE_MAX = 200, /* tickets for one expert at once */
 };

@@ -1,0 +1,340 @@
+#include "place.h"
+#include "roster_db.h"
+#include "sweep.h"
+#include "world.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* An assigner without Kafka. */
+struct desk {
+    struct pg *pg;
+    struct roster roster;
+    char *snapshot;
+    struct batch batch;
+    struct placer placer;
+    struct sweep sweep;
+};
+
+static void open_desk(struct desk *d, const struct world *w)
+{
+    struct err err;
+    char conninfo[600];
+    snprintf(conninfo, sizeof conninfo, "%s user=squad_assigner", w->conninfo);
+    struct pg_options o = {.conninfo = conninfo,
+                           .program = "assigner",
+                           .stmts = assigner_stmts,
+                           .n_stmts = assigner_stmts_count};
+    *d = (struct desk){0};
+    cr_assert_eq(pg_open(&d->pg, &o, &err), 0, "%s", err.text);
+    cr_assert_eq(roster_load(d->pg, &d->roster, &d->snapshot, &err), 0, "%s", err.text);
+    d->placer = (struct placer){
+        .pg = d->pg, .roster = &d->roster, .actor = "assigner/test", .exclude_ms = 60000};
+    d->sweep = (struct sweep){.pg = d->pg, .exclude_ms = 60000};
+}
+
+static void close_desk(struct desk *d)
+{
+    pg_close(d->pg);
+    roster_free(&d->roster);
+    batch_free(&d->batch);
+    free(d->snapshot);
+}
+
+/* n tickets; type and area as SQL expressions of i. */
+static void add_tickets(struct world *world, int n, const char *type, const char *area)
+{
+    free(world_sql(
+        world,
+        "WITH made AS (INSERT INTO ticket (id, ref, client_id, key_hash, body_hash, source, type, "
+        "area, problem) "
+        "SELECT (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0') || "
+        "substr(h, 13))::uuid, upper(substr(h, 1, 5) || '-' || substr(h, 6, 5)), 1, "
+        "substr(sha256(h::bytea), 1, 16), sha256(h::bytea), 'web', %s, %s, 'x' "
+        "FROM (SELECT i, md5(random()::text || i) AS h FROM generate_series(1, %d) i) s RETURNING "
+        "id) "
+        "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) SELECT 'ticket', id::text, "
+        "'squad.ticket.created.v1', '{}' FROM made",
+        type, area, n));
+}
+
+static void sweep_and_place(struct desk *d)
+{
+    struct err err = {0};
+    memset(d->sweep.missing_behind, 0, 16);
+    cr_assert_eq(sweep_missing(&d->sweep, -1000, &d->batch, &err), 0, "%s", err.text);
+    cr_assert_eq(place(&d->placer, &d->batch, &err), 0, "%s", err.text);
+    batch_clear(&d->batch);
+}
+
+/* As the assigner does: refresh, then what waits for the woken. */
+static void wake_and_place(struct desk *d)
+{
+    struct err err = {0};
+    cr_assert_eq(roster_refresh(d->pg, &d->roster, &d->snapshot, &err), 0, "%s", err.text);
+    cr_assert_eq(sweep_woken(&d->sweep, &d->roster, &d->batch, &err), 0, "%s", err.text);
+    cr_assert_eq(place(&d->placer, &d->batch, &err), 0, "%s", err.text);
+    batch_clear(&d->batch);
+}
+
+static void complete(struct world *world, const char *where)
+{
+    free(world_sql(
+        world, "SELECT (assignment_complete(id, 'test')).outcome FROM assignment WHERE %s", where));
+}
+
+static void expect_sound(struct world *world)
+{
+    char *audit = world_sql(
+        world, "SELECT string_agg(concat_ws(' ', check_name, id, what), '; ') FROM rpt.audit");
+    cr_expect_null(audit, "%s", audit);
+    free(audit);
+    cr_expect_eq(
+        world_sql_long(world, "SELECT count(*) FROM expert_load l WHERE load > capacity OR load <> "
+                              "(SELECT count(*) FROM assignment a WHERE a.expert_id = l.expert_id "
+                              "AND a.state IN ('reserved', 'offered'))"),
+        0);
+    cr_expect_eq(
+        world_sql_long(world, "SELECT count(*) FROM (SELECT ticket_id FROM assignment WHERE state "
+                              "IN ('reserved', 'offered') GROUP BY 1 HAVING count(*) > 1) x"),
+        0);
+}
+
+static struct world w;
+static struct desk d;
+
+static void set_up(void)
+{
+    world_make(&w, WORLD_MIGRATED | WORLD_SEEDED);
+    open_desk(&d, &w);
+}
+
+static void tear_down(void)
+{
+    close_desk(&d);
+    world_drop(&w);
+}
+
+TestSuite(place, .init = set_up, .fini = tear_down, .timeout = 60);
+
+Test(place, every_ticket_gets_a_right_expert_a_notice_and_events)
+{
+    add_tickets(&w, 12, "(ARRAY['tv','internet','phone'])[1 + i % 3]", "'28013'");
+    sweep_and_place(&d);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM assignment WHERE state = 'reserved'"),
+                 12);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM notice WHERE state = 'pending'"), 12);
+    cr_expect_eq(
+        world_sql_long(&w, "SELECT count(*) FROM outbox WHERE type = 'squad.ticket.reserved.v1'"),
+        12);
+    cr_expect_eq(
+        world_sql_long(&w, "SELECT count(*) FROM outbox WHERE type = 'squad.notice.requested.v1' "
+                           "AND aggregatetype = 'notice' AND payload->>'notice_id' IN (SELECT "
+                           "id::text FROM notice)"),
+        12);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM ticket_event WHERE kind = 'reserved' AND "
+                                    "actor = 'assigner/test'"),
+                 12);
+    expect_sound(&w);
+}
+
+Test(place, nobody_fits_is_parked_once_with_the_count_of_each_filter)
+{
+    add_tickets(&w, 1, "'tv'", "'99001'");
+    sweep_and_place(&d);
+    char *parked = world_sql(&w, "SELECT parked FROM dispatch WHERE state = 'parked'");
+    cr_assert_not_null(parked);
+    cr_expect(strstr(parked, "\"area\": 12"), "%s", parked);
+    free(parked);
+    struct err err = {0};
+    cr_assert_eq(sweep_waiting(&d.sweep, &d.batch, &err), 0);
+    cr_assert_eq(d.batch.n, 1);
+    cr_assert_eq(place(&d.placer, &d.batch, &err), 0);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM ticket_event"), 1, "said once");
+    cr_expect_eq(
+        world_sql_long(&w, "SELECT count(*) FROM outbox WHERE type = 'squad.ticket.parked.v1'"), 1);
+}
+
+Test(place, an_unknown_type_is_for_a_person_until_it_is_made_known)
+{
+    add_tickets(&w, 1, "'perpetuum-mobile'", "'28013'");
+    sweep_and_place(&d);
+    cr_expect_eq(world_sql_long(&w,
+                                "SELECT count(*) FROM dispatch WHERE state = 'review' AND flags = "
+                                "'{unknown_type}'"),
+                 1);
+    free(world_sql(&w, "INSERT INTO ticket_type VALUES ('perpetuum-mobile', 'x', 1)"));
+    struct err err = {0};
+    cr_assert_eq(sweep_review(&d.sweep, &d.batch, &err), 0);
+    cr_assert_eq(d.batch.n, 1);
+    cr_assert_eq(place(&d.placer, &d.batch, &err), 0, "%s", err.text);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM dispatch WHERE state = 'assigned' AND "
+                                    "flags = '{}' AND priority = 1"),
+                 1);
+}
+
+Test(place, an_unknown_contract_is_flagged_and_dispatched)
+{
+    add_tickets(&w, 1, "'tv'", "'28013'");
+    free(world_sql(&w,
+                   "SET session_replication_role = replica; UPDATE ticket SET contract = 'gone'; "
+                   "RESET session_replication_role"));
+    sweep_and_place(&d);
+    cr_expect_eq(
+        world_sql_long(&w, "SELECT count(*) FROM dispatch WHERE state = 'assigned' AND flags = "
+                           "'{unknown_contract}'"),
+        1);
+}
+
+Test(place, the_freed_expert_takes_the_best_waiting_ticket)
+{
+    /* Only experts 9 and 12 serve 28999; together they have 6 slots. */
+    free(world_sql(&w, "UPDATE expert SET active = false WHERE id <> 12"));
+    wake_and_place(&d);
+    add_tickets(&w, 6, "(ARRAY['wiring','tv','internet'])[1 + i % 3]", "'28999'");
+    sweep_and_place(&d);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM dispatch WHERE state = 'assigned'"), 4);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM dispatch WHERE state = 'parked' AND "
+                                    "(parked->>'capacity')::int = 1 AND priority = 4"),
+                 2, "the least urgent wait");
+    char *first = world_sql(&w, "SELECT ticket_id FROM dispatch WHERE state = 'parked' ORDER BY "
+                                "priority, created_at, ticket_id");
+    complete(&w, "state = 'reserved' ORDER BY id LIMIT 1");
+    wake_and_place(&d);
+    cr_expect_eq(world_sql_long(&w,
+                                "SELECT count(*) FROM dispatch WHERE state = 'assigned' AND "
+                                "ticket_id = '%s'",
+                                first),
+                 1);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM dispatch WHERE state = 'parked'"), 1);
+    free(first);
+    expect_sound(&w);
+}
+
+Test(place, a_changed_expert_is_seen_and_a_stale_roster_is_refused)
+{
+    add_tickets(&w, 5, "'tv'", "'28013'");
+    /* The roster does not know yet: the check in the transaction or the trigger must. */
+    free(world_sql(
+        &w, "DELETE FROM expert_skill WHERE skill = 'tv' AND expert_id <> 7; UPDATE expert SET "
+            "active = false WHERE id = 1"));
+    sweep_and_place(&d);
+    for (int i = 0; i < 3; i++)
+        wake_and_place(&d);
+    struct err err = {0};
+    cr_assert_eq(sweep_waiting(&d.sweep, &d.batch, &err), 0);
+    cr_assert_eq(place(&d.placer, &d.batch, &err), 0, "%s", err.text);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM assignment WHERE expert_id <> 7"), 0);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM assignment WHERE expert_id = 7"), 3,
+                 "as many as the slots of expert 7");
+    expect_sound(&w);
+}
+
+Test(place, an_event_has_one_effect_however_often_it_comes)
+{
+    uint8_t ticket[16], event[16] = {1};
+    struct err err = {0};
+    add_tickets(&w, 1, "'tv'", "'28013'");
+    char *id = world_sql(&w, "SELECT id FROM ticket");
+    cr_assert(uuid_parse(id, strlen(id), ticket));
+    for (int i = 0; i < 3; i++) {
+        batch_event(&d.batch, ticket, event, NULL, 0);
+        batch_event(&d.batch, ticket, event, NULL, 0);
+        cr_assert_eq(place(&d.placer, &d.batch, &err), 0, "%s", err.text);
+        batch_clear(&d.batch);
+    }
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM assignment"), 1);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM inbox WHERE consumer = 'assigner'"), 1);
+    free(id);
+}
+
+Test(place, an_event_of_no_ticket_is_passed_over)
+{
+    uint8_t ticket[16] = {9}, event[16] = {1};
+    struct err err = {0};
+    batch_event(&d.batch, ticket, event, NULL, 0);
+    cr_expect_eq(place(&d.placer, &d.batch, &err), 0);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM dispatch"), 0);
+}
+
+Test(place, after_an_undeliverable_notice_the_next_expert_is_tried)
+{
+    struct err err = {0};
+    add_tickets(&w, 1, "'appliance'", "'28013'");
+    sweep_and_place(&d);
+    char *first = world_sql(&w, "SELECT expert_id FROM assignment");
+    free(world_sql(
+        &w,
+        "UPDATE notice SET state = 'sending', attempts = 1; SELECT notice_finish(array_agg(id), "
+        "'{f}', '{500}', '{x}', 'test') FROM notice"));
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM dispatch WHERE state = 'parked'"), 1);
+    cr_assert_eq(sweep_waiting(&d.sweep, &d.batch, &err), 0);
+    cr_assert_eq(place(&d.placer, &d.batch, &err), 0, "%s", err.text);
+    cr_expect_eq(
+        world_sql_long(&w,
+                       "SELECT count(*) FROM assignment WHERE state = 'reserved' AND attempt = 2 "
+                       "AND expert_id <> %s",
+                       first),
+        1);
+    free(first);
+    expect_sound(&w);
+}
+
+/* 8 assigners at once after the same tickets and the same few slots. */
+static void race(bool no_advisory_locks)
+{
+    enum { ASSIGNERS = 8, TICKETS = 400 };
+    free(world_sql(
+        &w, "UPDATE expert SET active = false WHERE id > 3; UPDATE expert_load SET capacity = 40"));
+    add_tickets(&w, TICKETS, "(ARRAY['tv','internet','phone'])[1 + i % 3]", "'28013'");
+    pid_t child[ASSIGNERS];
+    fflush(NULL);
+    for (int i = 0; i < ASSIGNERS; i++) {
+        child[i] = fork();
+        if (child[i])
+            continue;
+        struct desk mine;
+        struct err err = {0};
+        unsigned seed = (unsigned)i;
+        open_desk(&mine, &w);
+        mine.placer.no_advisory_locks = no_advisory_locks;
+        PGresult *res = PQexec(pg_conn(mine.pg), "SELECT id FROM ticket");
+        for (int k = 0; k < 40; k++) {
+            for (int n = 0; n < 15; n++) {
+                uint8_t id[16];
+                pg_get_uuid(res, rand_r(&seed) % PQntuples(res), 0, id);
+                batch_swept(&mine.batch, id, NULL);
+            }
+            if (place(&mine.placer, &mine.batch, &err) && err.kind != ERR_RETRY)
+                _exit(2);
+            batch_clear(&mine.batch);
+            if (rand_r(&seed) % 4 == 0 &&
+                roster_refresh(mine.pg, &mine.roster, &mine.snapshot, &err))
+                _exit(3);
+        }
+        _exit(0);
+    }
+    for (int i = 0; i < ASSIGNERS; i++) {
+        int status;
+        waitpid(child[i], &status, 0);
+        cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "assigner %d: %d", i, status);
+    }
+    expect_sound(&w);
+    cr_expect_eq(world_sql_long(&w, "SELECT sum(load) FROM expert_load"), 120,
+                 "every slot is taken");
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM assignment"), 120);
+}
+
+Test(place, eight_assigners_at_once_fill_every_slot_and_no_more)
+{
+    race(false);
+}
+
+Test(place, with_every_lock_switched_off_the_constraints_hold)
+{
+    race(true);
+}
