@@ -1,0 +1,18 @@
+/*
+ * message.h - the body of a notice. Pure.
+ *
+ * Made of what never changes, so that every attempt sends the same bytes.
+ */
+#pragma once
+
+struct message { /* texts are borrowed; NULL: left out */
+    const char *type, *notice_id, *assignment_id;
+    const char *ticket_id, *ref, *ticket_type, *area, *problem, *contract, *created_at;
+    const char *customer_name, *customer_phone;
+    int expert_id;
+    const char *expert_name;
+    const char *public_url; /* of intake, without a slash at its end; "": relative */
+};
+
+/* JSON, owned by the caller (free). */
+char *message_make(const struct message *message);

@@ -1,0 +1,251 @@
+#include "notifier.h"
+
+#include "consumer.h"
+#include "delivery.h"
+#include "log.h"
+#include "sql.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    KAFKA_TIMEOUT_MS = 2000,
+    CLOSE_TIMEOUT_MS = 3000,
+    RETRY_MS = 500,
+    STATEMENT_TIMEOUT_MS = 30000,
+    LOCK_TIMEOUT_MS = 10000,
+    CLAIM_MARGIN_MS = 5000, /* a claim outlives the attempt's own time-out by this */
+    CLAIM_MAX = 256,        /* notices claimed in one statement */
+    FENCED_MAX = 10,        /* times in a row before it gives up */
+};
+
+struct notifier {
+    const struct notifier_conf *conf;
+    struct loop *loop;
+    int wake_fd;
+    struct pg *pg;
+    struct consumer *consumer;
+    struct sender *sender;
+    struct results results;
+    char actor[96];
+    long in_flight;
+    bool due;      /* look at the table now */
+    bool empty;    /* the last look found nothing more */
+    bool away;     /* said that PostgreSQL is away */
+    bool no_kafka; /* said that Kafka is away */
+    int fenced;
+    uint64_t swept_ms, kafka_ms;
+    uint64_t delivered, failed;
+};
+
+static const struct pg_stmt stmts[] = {
+    {"claim", sql_claim, 3, false},
+    {"reclaim", sql_reclaim, 1, false},
+    {"retry", sql_retry, 5, false},
+    {"finish", sql_finish, 5, false},
+};
+
+static int connect_database(struct notifier *n, struct err *reterr)
+{
+    struct pg_params params = {0};
+    struct pg_options o = {.conninfo = n->conf->common.db,
+                           .program = "notifier",
+                           .stmts = stmts,
+                           .n_stmts = sizeof stmts / sizeof *stmts,
+                           .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
+                           .lock_timeout_ms = LOCK_TIMEOUT_MS};
+    if (pg_open(&n->pg, &o, reterr))
+        return -1;
+    if (n->away)
+        LOG(INFO, "PostgreSQL is back");
+    n->away = false;
+    n->due = true;
+    /* Not after a mere cut: what is in flight is still ours. */
+    pg_param_text(&params, n->actor);
+    return n->in_flight || n->results.n ? 0 : pg_run(n->pg, "reclaim", &params, NULL, reterr);
+}
+
+/* Kafka may be away: then the sweep does the work. */
+static int connect_kafka(struct notifier *n, struct err *reterr)
+{
+    static const char *const suffixes[] = {"notices", NULL};
+    struct consumer_options o = {.common = &n->conf->common,
+                                 .name = "notifier",
+                                 .suffixes = suffixes,
+                                 .wake_fd = n->wake_fd};
+    if (n->consumer || now_ms() - n->kafka_ms < RETRY_MS)
+        return 0;
+    int failed = consumer_open(&n->consumer, &o, KAFKA_TIMEOUT_MS, reterr);
+    n->kafka_ms = now_ms();
+    if (!failed) {
+        n->no_kafka = false;
+        return 0;
+    }
+    if (reterr->kind != ERR_RETRY)
+        return -1;
+    if (!n->no_kafka)
+        log_err(LOG_WARN, "waiting for Kafka", reterr);
+    n->no_kafka = true;
+    return 0;
+}
+
+/* Events only wake: the table says what is due. */
+static int take_events(struct notifier *n, struct err *reterr)
+{
+    for (;;) {
+        rd_kafka_message_t *m = NULL;
+        if (n->consumer && consumer_next(n->consumer, &m, reterr))
+            return -1;
+        if (!m)
+            return 0;
+        n->fenced = 0;
+        n->due = true;
+        rd_kafka_message_destroy(m);
+    }
+}
+
+static void on_answer(void *ctx, const struct answer *answer)
+{
+    struct notifier *n = ctx;
+    n->in_flight--;
+    delivery_end(answer->ctx, answer, &n->results);
+    n->delivered += n->results.items[n->results.n - 1].delivered;
+    n->failed += !n->results.items[n->results.n - 1].delivered;
+}
+
+static int claim_some(struct notifier *n, int max, int *ret_claimed, struct err *reterr)
+{
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    pg_param_text(&params, n->actor);
+    pg_param_int8(&params, CLAIM_MARGIN_MS);
+    pg_param_int4(&params, max);
+    if (pg_run(n->pg, "claim", &params, &res, reterr))
+        return -1;
+    for (int row = 0; row < PQntuples(res); row++)
+        if (delivery_begin(n->sender, &n->results, n->conf->public_url, res, row))
+            n->in_flight++;
+    *ret_claimed = PQntuples(res);
+    return 0;
+}
+
+/* As many as there is room for. */
+static int claim(struct notifier *n, struct err *reterr)
+{
+    if (now_ms() - n->swept_ms >= (uint64_t)n->conf->sweep_ms)
+        n->due = true;
+    while (n->due && n->in_flight < n->conf->concurrency) {
+        long room = n->conf->concurrency - n->in_flight;
+        int max = room < CLAIM_MAX ? (int)room : CLAIM_MAX, claimed;
+        n->swept_ms = now_ms();
+        if (claim_some(n, max, &claimed, reterr))
+            return -1;
+        n->due = claimed == max; /* else there is nothing more */
+        n->empty = claimed == 0;
+    }
+    return 0;
+}
+
+/* One turn. Stopping: nothing new is begun. */
+static int cycle(struct notifier *n, struct err *reterr)
+{
+    if (n->results.n && results_write(&n->results, n->pg, n->actor, reterr))
+        return -1;
+    if (loop_stopping(n->loop))
+        return 0;
+    if (take_events(n, reterr) || claim(n, reterr))
+        return -1;
+    if (n->consumer && !n->due) {
+        consumer_settle(n->consumer);
+        consumer_tick(n->consumer);
+    }
+    return 0;
+}
+
+/* Returns -1 when it is fatal; *err may be changed. */
+static int in_trouble(struct notifier *n, struct err *err)
+{
+    if (err->kind == ERR_FATAL)
+        return -1;
+    if (err->code) { /* of Kafka */
+        log_err(LOG_WARN, "the consumer begins anew", err);
+        consumer_close(n->consumer, CLOSE_TIMEOUT_MS);
+        n->consumer = NULL;
+        n->kafka_ms = now_ms();
+        if (++n->fenced <= FENCED_MAX)
+            return 0;
+        err_fatal(err, EXIT_FENCED,
+                  "another notifier uses the same --instance \"%s\" again and again",
+                  n->conf->common.instance);
+        return err_hint(err, "Give each notifier a name of its own.");
+    }
+    if (!n->away)
+        log_err(LOG_WARN, "notifier waits for PostgreSQL", err);
+    n->away = true;
+    if (!pg_alive(n->pg)) {
+        pg_close(n->pg);
+        n->pg = NULL;
+    }
+    loop_once(n->loop, RETRY_MS / 2);
+    return 0;
+}
+
+static bool is_done(const struct notifier *n)
+{
+    if (n->in_flight || n->results.n)
+        return false;
+    return loop_stopping(n->loop) ||
+           (n->conf->common.drain && n->empty && n->consumer && consumer_at_end(n->consumer));
+}
+
+static bool is_late(const struct notifier *n)
+{
+    return loop_stopping(n->loop) &&
+           now_ms() - loop_stopping_since_ms(n->loop) >= (uint64_t)n->conf->common.shutdown_ms;
+}
+
+static void on_wakeup(void *ctx, uint32_t events)
+{
+    (void)ctx;
+    (void)events;
+}
+
+static int run(struct notifier *n, struct err *reterr)
+{
+    while (!is_done(n)) {
+        struct err err = {0};
+        if (is_late(n))
+            return err_fatal(reterr, EXIT_DEADLINE,
+                             "%ld notices were under way at the deadline; they will be sent again",
+                             n->in_flight + (long)n->results.n);
+        int failed = n->pg ? 0 : connect_database(n, &err);
+        if (!failed)
+            failed = connect_kafka(n, &err);
+        if (!failed)
+            failed = cycle(n, &err);
+        if (failed && in_trouble(n, &err)) {
+            *reterr = err;
+            return -1;
+        }
+        bool more = failed || n->results.n || (n->due && n->in_flight < n->conf->concurrency);
+        loop_once(n->loop, more || is_done(n) ? 0 : (int)n->conf->sweep_ms);
+    }
+    return 0;
+}
+
+int notifier_run(const struct notifier_conf *conf, struct loop *loop, struct err *reterr)
+{
+    struct notifier n = {.conf = conf, .loop = loop, .due = true};
+    snprintf(n.actor, sizeof n.actor, "notifier/%s", conf->common.instance);
+    n.wake_fd = loop_wakeup(loop, on_wakeup, NULL);
+    if (sender_new(&n.sender, loop, conf->concurrency, conf->per_host, on_answer, &n, reterr))
+        return -1;
+    LOG(INFO, "notifier runs", F_INT("concurrency", conf->concurrency));
+    int failed = run(&n, reterr);
+    consumer_close(n.consumer, CLOSE_TIMEOUT_MS);
+    sender_free(n.sender);
+    pg_close(n.pg);
+    results_free(&n.results);
+    LOG(INFO, "attempts ended", F_INT("delivered", n.delivered), F_INT("failed", n.failed));
+    return failed;
+}

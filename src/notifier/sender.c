@@ -1,0 +1,238 @@
+#include "sender.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+
+enum { ANSWER_MAX_BYTES = 65536, CONNECT_TIMEOUT_MS = 3000 };
+
+struct sender {
+    struct loop *loop;
+    CURLM *multi;
+    struct loop_timer timer;
+    sender_done_fn *done;
+    void *ctx;
+    struct transfer *first; /* all in flight */
+};
+
+struct transfer {
+    struct sender *sender;
+    CURL *easy;
+    struct curl_slist *headers;
+    void *ctx;
+    long timeout_ms;
+    size_t received;
+    struct transfer *next, *previous;
+};
+
+struct socket {
+    struct sender *sender;
+    struct loop_source *source;
+    curl_socket_t fd;
+};
+
+static void end_transfer(struct transfer *t)
+{
+    struct sender *s = t->sender;
+    *(t->previous ? &t->previous->next : &s->first) = t->next;
+    if (t->next)
+        t->next->previous = t->previous;
+    curl_multi_remove_handle(s->multi, t->easy);
+    curl_easy_cleanup(t->easy);
+    curl_slist_free_all(t->headers);
+    free(t);
+}
+
+static const char *error_text(const struct transfer *t, CURLcode code, char *buf, size_t size)
+{
+    if (code == CURLE_OPERATION_TIMEDOUT) {
+        snprintf(buf, size, "no answer within %ld ms", t->timeout_ms);
+        return buf;
+    }
+    return curl_easy_strerror(code); /* one of curl's fixed texts: names no address */
+}
+
+static void finish(struct transfer *t, CURLcode code)
+{
+    struct sender *s = t->sender;
+    char buf[64];
+    curl_off_t retry_after = 0;
+    struct answer a = {.ctx = t->ctx};
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &a.status);
+    curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after);
+    a.retry_after_s = retry_after;
+    /* An answer that we cut off because it is too long has been given all the same. */
+    if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && t->received > ANSWER_MAX_BYTES)) {
+        a.error = error_text(t, code, buf, sizeof buf);
+        a.status = 0;
+    }
+    end_transfer(t);
+    s->done(s->ctx, &a);
+}
+
+static void take_finished(struct sender *s)
+{
+    CURLMsg *msg;
+    int left;
+    while ((msg = curl_multi_info_read(s->multi, &left))) {
+        struct transfer *t;
+        CURLcode code = msg->data.result;
+        if (msg->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+        finish(t, code);
+    }
+}
+
+static void on_socket_event(void *ctx, uint32_t events)
+{
+    struct socket *k = ctx;
+    struct sender *s = k->sender;
+    int running, mask = 0;
+    if (events & EPOLLIN)
+        mask |= CURL_CSELECT_IN;
+    if (events & EPOLLOUT)
+        mask |= CURL_CSELECT_OUT;
+    if (events & (EPOLLERR | EPOLLHUP))
+        mask |= CURL_CSELECT_ERR;
+    curl_multi_socket_action(s->multi, k->fd, mask, &running);
+    take_finished(s);
+}
+
+static void on_timer(void *ctx)
+{
+    struct sender *s = ctx;
+    int running;
+    curl_multi_socket_action(s->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    take_finished(s);
+}
+
+static int set_timer(CURLM *multi, long timeout_ms, void *ctx)
+{
+    struct sender *s = ctx;
+    (void)multi;
+    loop_timer_set(s->loop, &s->timer, timeout_ms < 0 ? 0 : now_ms() + (uint64_t)timeout_ms);
+    return 0;
+}
+
+static int set_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
+{
+    struct sender *s = ctx;
+    struct socket *k = socket_ctx;
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (k)
+            loop_remove(s->loop, k->source);
+        free(k);
+        return 0;
+    }
+    uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0U) | (what & CURL_POLL_OUT ? EPOLLOUT : 0U);
+    if (k) {
+        loop_modify(s->loop, k->source, events);
+        return 0;
+    }
+    k = malloc(sizeof *k);
+    if (!k)
+        abort();
+    *k = (struct socket){.sender = s, .fd = fd};
+    k->source = loop_add(s->loop, fd, events, on_socket_event, k);
+    curl_multi_assign(s->multi, fd, k);
+    return 0;
+}
+
+static size_t discard(char *data, size_t size, size_t n, void *ctx)
+{
+    struct transfer *t = ctx;
+    (void)data;
+    t->received += size * n;
+    return t->received > ANSWER_MAX_BYTES ? 0 : size * n;
+}
+
+int sender_new(struct sender **ret, struct loop *loop, long max_total, long max_per_host,
+               sender_done_fn *done, void *ctx, struct err *reterr)
+{
+    struct sender *s = calloc(1, sizeof *s);
+    if (!s)
+        abort();
+    *s = (struct sender){.loop = loop, .done = done, .ctx = ctx};
+    s->timer.fn = on_timer;
+    s->timer.ctx = s;
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    s->multi = curl_multi_init();
+    if (!s->multi) {
+        free(s);
+        return err_fatal(reterr, EXIT_FOUND, "could not start libcurl");
+    }
+    curl_multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
+    curl_multi_setopt(s->multi, CURLMOPT_SOCKETDATA, s);
+    curl_multi_setopt(s->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+    curl_multi_setopt(s->multi, CURLMOPT_TIMERDATA, s);
+    curl_multi_setopt(s->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, max_total);
+    curl_multi_setopt(s->multi, CURLMOPT_MAX_HOST_CONNECTIONS, max_per_host);
+    curl_multi_setopt(s->multi, CURLMOPT_MAXCONNECTS, max_total);
+    *ret = s;
+    return 0;
+}
+
+void sender_free(struct sender *s)
+{
+    if (!s)
+        return;
+    while (s->first)
+        finish(s->first, CURLE_ABORTED_BY_CALLBACK);
+    curl_multi_cleanup(s->multi);
+    loop_timer_set(s->loop, &s->timer, 0);
+    free(s);
+    curl_global_cleanup();
+}
+
+static void set_options(struct transfer *t, const struct post *post)
+{
+    CURL *easy = t->easy;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+    curl_easy_setopt(easy, CURLOPT_URL, post->url);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)strlen(post->body));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, post->body);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "squad/" SQUAD_VERSION);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, discard);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, post->timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     post->timeout_ms < CONNECT_TIMEOUT_MS ? post->timeout_ms
+                                                           : (long)CONNECT_TIMEOUT_MS);
+}
+
+bool sender_post(struct sender *s, const struct post *post)
+{
+    if (strncasecmp(post->url, "http://", 7) != 0 && strncasecmp(post->url, "https://", 8) != 0)
+        return false;
+    struct transfer *t = calloc(1, sizeof *t);
+    if (!t)
+        abort();
+    t->sender = s;
+    t->ctx = post->ctx;
+    t->timeout_ms = post->timeout_ms;
+    t->easy = curl_easy_init();
+    if (!t->easy)
+        abort();
+    for (const char *const *h = post->headers; *h; h++)
+        t->headers = curl_slist_append(t->headers, *h);
+    set_options(t, post);
+    t->next = s->first;
+    if (t->next)
+        t->next->previous = t;
+    s->first = t;
+    if (curl_multi_add_handle(s->multi, t->easy) == CURLM_OK)
+        return true;
+    end_transfer(t);
+    return false;
+}
