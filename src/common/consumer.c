@@ -68,8 +68,8 @@ static int join(struct consumer *c, const struct consumer_options *o, int timeou
     char group[NAME_MAX_LEN], member[NAME_MAX_LEN], names[TOPICS_MAX][NAME_MAX_LEN];
     const char *topics[TOPICS_MAX + 1] = {NULL};
     const struct conf_common *common = o->common;
-    snprintf(group, sizeof group, "%s-%s", common->topic_prefix, o->name);
-    snprintf(member, sizeof member, "%s-%s-%s", common->topic_prefix, o->name, common->instance);
+    snprintf(group, sizeof group, "%s.%s", common->topic_prefix, o->name);
+    snprintf(member, sizeof member, "%s.%s.%s", common->topic_prefix, o->name, common->instance);
     for (int i = 0; i < TOPICS_MAX && o->suffixes[i]; i++)
         topics[i] = kafka_topic(names[i], sizeof names[i], common->topic_prefix, o->suffixes[i]);
     const char *const pairs[] = {

@@ -12,7 +12,7 @@
 
 struct consumer_options {
     const struct conf_common *common;
-    const char *name;            /* group: PREFIX-name, member: PREFIX-name-INSTANCE */
+    const char *name;            /* group: PREFIX.name, member: PREFIX.name.INSTANCE */
     const char *const *suffixes; /* of the topics, as "tickets"; NULL-terminated */
     int wake_fd;                 /* of loop_wakeup: 8 bytes are written when messages have come */
 };
