@@ -34,7 +34,7 @@ def test_the_commands_of_a_page_run(stack, page):
     script = "set -euo pipefail\n" + "\n".join(found)
     script = script.replace("build/bin/", str(BIN) + "/")
     done = subprocess.run(["bash", "-c", script], cwd=HERE, env=os.environ | stack.env, capture_output=True,
-                          text=True, check=False)
+                          text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     print(done.stdout)
 
