@@ -26,7 +26,7 @@ def stack():
         yield s
 
 
-@pytest.mark.parametrize("page", ["docs/http.md", "docs/operating.md"])
+@pytest.mark.parametrize("page", ["docs/http.md", "docs/operating.md", "docs/sql.md"])
 def test_the_commands_of_a_page_run(stack, page):
     found = blocks(page)
     assert found

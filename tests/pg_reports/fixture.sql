@@ -12,6 +12,7 @@ INSERT INTO client (name, key_hash) VALUES ('form', sha256('form'));
 INSERT INTO expert (id, name, active, created_at) VALUES
     (1, 'Alba', true, '2026-11-01'), (2, 'Bruno', true, '2026-11-01'), (3, 'Carmen', false, '2026-11-01'),
     (4, 'Diego', true, '2026-11-01');
+SELECT setval('expert_id_seq', 4) \g /dev/null
 INSERT INTO expert_skill VALUES (1, 'tv', 3), (2, 'tv', 2), (2, 'internet', 4), (3, 'internet', 5);
 INSERT INTO expert_area VALUES (1, '280'), (2, '280'), (2, '281'), (3, '28'), (4, '41');
 INSERT INTO expert_load (expert_id, load, capacity, idle_since) VALUES

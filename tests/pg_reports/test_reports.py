@@ -51,8 +51,8 @@ def test_no_personal_data_can_be_read(db):
     ("SELECT squad.assignment_complete(gen_random_uuid(), 'x')", "42501"),
     ("CREATE TABLE rpt.mine (a integer)", "25006"),
     ("CREATE TEMP TABLE mine (a integer)", "25006"),
-    ("SET default_transaction_read_only = off; DELETE FROM squad.ticket_event", "42501"),
-    ("SET default_transaction_read_only = off; CREATE TABLE rpt.mine (a integer)", "42501"),
+    ("SET TRANSACTION READ WRITE; DELETE FROM squad.ticket_event", "42501"),
+    ("SET TRANSACTION READ WRITE; CREATE TABLE rpt.mine (a integer)", "42501"),
 ])
 def test_squad_report_is_refused(db, sql, state):
     with db.connect(user="squad_report") as c, pytest.raises(psycopg.Error) as refused:
