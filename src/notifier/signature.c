@@ -8,18 +8,16 @@
 
 enum { SECRET_BYTES_MAX = 192, MAC_BYTES = 32 };
 
-/* Returns the number of bytes, or -1. */
+/* Returns the number of bytes, or -1. EVP_DecodeBlock alone takes blanks, and padding anywhere. */
 static int decode(const char *text, uint8_t *ret, size_t size)
 {
-    size_t len = strlen(text);
-    if (!len || len % 4 || len / 4 * 3 > size)
+    static const char symbols[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t len = strlen(text), whole = strspn(text, symbols), padding = strspn(text + whole, "=");
+    if (!whole || whole + padding != len || padding > 2 || len % 4 || len / 4 * 3 > size)
         return -1;
     int n = EVP_DecodeBlock(ret, (const unsigned char *)text, (int)len);
-    if (n < 0)
-        return -1;
-    for (size_t i = len; i > len - 2 && text[i - 1] == '='; i--)
-        n--; /* padding was decoded to zeros */
-    return n > 0 ? n : -1;
+    return n < 0 ? -1 : n - (int)padding; /* which was decoded to zeros */
 }
 
 bool signature_make(const char *secret, const char *id, int64_t timestamp, const void *body,
