@@ -58,3 +58,8 @@ def test_make_demo_ends_with_a_clean_verify():
     assert "NOT FOR PRODUCTION" in done.stdout
     ready = re.search(r"ready +after ([0-9.]+) s", done.stdout)
     assert ready and float(ready[1]) < 15, done.stdout
+
+
+def test_the_page_of_options_is_what_the_programs_say():
+    done = subprocess.run([str(HERE / "tools" / "options-doc"), "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
