@@ -5,6 +5,8 @@
 #include "listen.h"
 #include "log.h"
 
+#include <errno.h>
+#include <linux/filter.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -381,8 +383,6 @@ const char *http_address(const struct http *h)
     return h->address;
 }
 
-/* libmicrohttpd accepts no more once quiesced, but whoever the kernel has let in already is
- * served. */
 static void accept_rest(struct http *h)
 {
     struct sockaddr_storage addr;
@@ -392,15 +392,26 @@ static void accept_rest(struct http *h)
             accept4(h->listen_fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
             return;
-        h->last_active_ms = now_ms();
         MHD_add_connection(h->daemon, fd, (struct sockaddr *)&addr, len);
     }
 }
 
+/* Closing a listening socket resets whoever the kernel has let in and nobody has accepted. So the
+ * kernel first hears no more newcomers, then those within are taken, then it is closed: a newcomer
+ * is refused, nobody is reset, and clients that come back for ever do not keep us from ending. */
+static void close_door(struct http *h)
+{
+    struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog filter = {.len = 1, .filter = &drop_all};
+    if (setsockopt(h->listen_fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter))
+        LOG(DEBUG, "could not filter newcomers", F_STR("error", strerror(errno)));
+    accept_rest(h);
+    close(h->listen_fd);
+    h->listen_fd = -1;
+}
+
 void http_turn(struct http *h)
 {
-    if (h->draining)
-        accept_rest(h);
     MHD_run(h->daemon);
 }
 
@@ -421,6 +432,7 @@ void http_drain(struct http *h)
     h->draining = true;
     h->last_active_ms = now_ms();
     MHD_quiesce_daemon(h->daemon);
+    close_door(h);
 }
 
 bool http_drained(struct http *h)

@@ -41,7 +41,7 @@ int http_wait_ms(struct http *h); /* -1: no bound */
 /* The request's reply is known (or it is to be dispatched again): goes on at the next http_turn. */
 void http_answer(struct request *r);
 
-/* From now on every answer closes its connection. */
+/* Lets nobody in any more; from now on every answer closes its connection. */
 void http_drain(struct http *h);
 /* Nothing is under way and nobody has sent anything for a moment: may stop. */
 bool http_drained(struct http *h);
