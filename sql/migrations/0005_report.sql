@@ -164,13 +164,13 @@ SELECT h.hour, x.assigned, x.assign_p50_ms, x.assign_p95_ms, x.assign_worst_ms,
 COMMENT ON VIEW   rpt.time_by_hour IS 'How long tickets took, by the hour in which an expert was reserved. Hours without a reservation are left out. Waiting for an expert counts.';
 COMMENT ON COLUMN rpt.time_by_hour.hour IS 'Beginning of the hour.';
 COMMENT ON COLUMN rpt.time_by_hour.assigned IS 'Number of tickets that got their first expert in this hour.';
-COMMENT ON COLUMN rpt.time_by_hour.assign_p50_ms IS 'Of these, milliseconds from stored to the first expert reserved: half took no longer.';
-COMMENT ON COLUMN rpt.time_by_hour.assign_p95_ms IS 'The same: 95 of 100 took no longer.';
-COMMENT ON COLUMN rpt.time_by_hour.assign_worst_ms IS 'The same: the longest.';
+COMMENT ON COLUMN rpt.time_by_hour.assign_p50_ms IS 'Milliseconds from stored to the first expert reserved, of tickets that got it in this hour: half took no longer.';
+COMMENT ON COLUMN rpt.time_by_hour.assign_p95_ms IS 'Milliseconds from stored to the first expert reserved, of tickets that got it in this hour: 95 of 100 took no longer.';
+COMMENT ON COLUMN rpt.time_by_hour.assign_worst_ms IS 'Milliseconds from stored to the first expert reserved, of tickets that got it in this hour: the longest.';
 COMMENT ON COLUMN rpt.time_by_hour.notified IS 'Number of reservations of this hour (first or later expert) whose expert was notified.';
-COMMENT ON COLUMN rpt.time_by_hour.notice_p50_ms IS 'Of these, milliseconds from stored to the expert notified: half took no longer.';
-COMMENT ON COLUMN rpt.time_by_hour.notice_p95_ms IS 'The same: 95 of 100 took no longer.';
-COMMENT ON COLUMN rpt.time_by_hour.notice_worst_ms IS 'The same: the longest.';
+COMMENT ON COLUMN rpt.time_by_hour.notice_p50_ms IS 'Milliseconds from stored to the expert notified, of reservations of this hour: half took no longer.';
+COMMENT ON COLUMN rpt.time_by_hour.notice_p95_ms IS 'Milliseconds from stored to the expert notified, of reservations of this hour: 95 of 100 took no longer.';
+COMMENT ON COLUMN rpt.time_by_hour.notice_worst_ms IS 'Milliseconds from stored to the expert notified, of reservations of this hour: the longest.';
 COMMENT ON COLUMN rpt.time_by_hour.undeliverable IS 'Number of reservations of this hour whose expert could not be notified.';
 
 CREATE VIEW rpt.relay AS
@@ -244,8 +244,8 @@ SELECT p.partition, p.from_seq, p.below_seq, p.rows_estimate, p.bytes,
  ORDER BY p.from_seq;
 COMMENT ON VIEW   rpt.outbox_partition IS 'Partitions of squad.outbox, oldest first, and which may be dropped.';
 COMMENT ON COLUMN rpt.outbox_partition.partition IS 'Name of the table in schema squad.';
-COMMENT ON COLUMN rpt.outbox_partition.from_seq IS 'Its rows have outbox.seq from here';
-COMMENT ON COLUMN rpt.outbox_partition.below_seq IS 'to below here.';
+COMMENT ON COLUMN rpt.outbox_partition.from_seq IS 'Its rows have outbox.seq from this on.';
+COMMENT ON COLUMN rpt.outbox_partition.below_seq IS 'Its rows have outbox.seq below this.';
 COMMENT ON COLUMN rpt.outbox_partition.rows_estimate IS 'Number of rows as of the last ANALYZE.';
 COMMENT ON COLUMN rpt.outbox_partition.bytes IS 'Size with indexes in bytes.';
 COMMENT ON COLUMN rpt.outbox_partition.first_at IS 'When its first row was written; null when it is empty.';
@@ -297,7 +297,7 @@ COMMENT ON COLUMN rpt.dead_letter.ref IS 'Reference of the ticket, when it belon
 COMMENT ON COLUMN rpt.dead_letter.reason IS 'Why Kafka refused it.';
 COMMENT ON COLUMN rpt.dead_letter.at IS 'When it went to the dead-letter topic.';
 COMMENT ON COLUMN rpt.dead_letter.payload_bytes IS 'Size of the payload in bytes.';
-COMMENT ON COLUMN rpt.dead_letter.age_s IS 'Seconds since then.';
+COMMENT ON COLUMN rpt.dead_letter.age_s IS 'Seconds since it went to the dead-letter topic.';
 
 -- dispatch.attempts is the number of the last assignment: a plain join on a
 -- unique index, which the planner leaves out when nobody asks for its columns.
