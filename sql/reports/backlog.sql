@@ -1,4 +1,5 @@
 -- What is not completed, by state and age.            psql "$SQUAD_DB" -f sql/reports/backlog.sql
+\set QUIET on
 \pset footer off
 \pset null -
 \pset title 'Tickets not completed, by state and age since they were stored'

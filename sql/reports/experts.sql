@@ -1,4 +1,5 @@
 -- Who has how much, fullest first.                    psql "$SQUAD_DB" -f sql/reports/experts.sql
+\set QUIET on
 \pset footer off
 \pset null -
 \pset title 'Experts'

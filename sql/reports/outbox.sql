@@ -1,5 +1,5 @@
 -- Is what was stored also published?                  psql "$SQUAD_DB" -f sql/reports/outbox.sql
-\pset footer off
+\set QUIET on
 \pset null -
 \pset title 'Events not yet published'
 SELECT relay, unpublished, oldest_s * interval '1 second' AS oldest, position_age_s * interval '1 second' AS "position is"

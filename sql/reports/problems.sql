@@ -1,6 +1,6 @@
 -- Notices that fail and events that Kafka could not take, latest first.
 --                                                     psql "$SQUAD_DB" -f sql/reports/problems.sql
-\pset footer off
+\set QUIET on
 \pset null -
 \pset title 'Notices'
 SELECT ref, expert, state, attempts, last_status AS status, last_error AS error, age_s * interval '1 second' AS age

@@ -1,6 +1,6 @@
 -- Which tickets wait, and why; then those a person must look at.
 --                                                      psql "$SQUAD_DB" -f sql/reports/waiting.sql
-\pset footer off
+\set QUIET on
 \pset null -
 \pset title 'Why tickets wait'
 SELECT why, count(*) AS tickets, max(parked_s) * interval '1 second' AS longest

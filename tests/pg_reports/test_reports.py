@@ -1,6 +1,7 @@
 """Each report against its expected output; what squad_report can not do; the audit against planted defects."""
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import psycopg
@@ -13,9 +14,18 @@ HERE = Path(__file__).resolve().parent
 REPORTS = sorted((ROOT / "sql" / "reports").glob("*.sql"))
 
 
+def as_documented(db, path, *args):
+    """The command that the head of each report gives: no -q, so that the output is what a person sees."""
+    done = subprocess.run(["psql", "-X", db.conninfo(user="squad_report"), *args, "-f", path], text=True,
+                          capture_output=True, check=False, cwd=ROOT, env={**os.environ, **FROZEN})
+    assert done.returncode == 0, done.stderr
+    return "\n".join(line.rstrip() for line in done.stdout.splitlines()) + "\n", done.stderr
+
+
 def report(db, path, *args):
-    out = db.psql(*args, "-f", path, user="squad_report", env=FROZEN)
-    return "\n".join(line.rstrip() for line in out.splitlines()) + "\n"
+    out, err = as_documented(db, path, *args)
+    assert err == ""
+    return out
 
 
 @pytest.mark.parametrize("path", REPORTS, ids=lambda p: p.stem)
@@ -30,6 +40,31 @@ def test_a_report_prints_what_it_should(db, path):
 
 def test_every_expected_output_has_its_report():
     assert {p.stem for p in (HERE / "expected").glob("*.out")} == {p.stem for p in REPORTS}
+
+
+@pytest.mark.parametrize("args, said", [((), "Which ticket? Give -v ref=XXXXX-XXXXX\n"),
+                                        (("-v", "ref=ZZZZZ-ZZZZZ"), "There is no ticket ZZZZZ-ZZZZZ\n"),
+                                        (("-v", "ref=x' OR 'a'='a"), "There is no ticket x' OR 'a'='a\n")])
+def test_ticket_says_what_it_lacks(db, args, said):
+    assert as_documented(db, "sql/reports/ticket.sql", *args) == ("\n", said)
+
+
+def test_reports_run_on_an_empty_database():
+    empty = TestDb()
+    try:
+        for path in REPORTS:
+            if path.stem != "ticket":
+                assert report(empty, path).strip(), path
+        assert audit(empty) == set()
+    finally:
+        empty.drop()
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda p: p.stem)
+def test_the_head_says_how_to_run_it(path):
+    head = path.read_text().split("\n\\", 1)[0]
+    assert head.startswith("-- ")
+    assert re.search(rf'psql "\$SQUAD_DB" (-v ref=\S+ )?-f sql/reports/{path.name}$', head, re.M)
 
 
 def test_reports_use_schema_rpt_alone():
@@ -60,6 +95,27 @@ def test_squad_report_is_refused(db, sql, state):
     assert refused.value.sqlstate == state
 
 
+def test_squad_report_may_touch_nothing_in_squad_and_only_read_rpt(db):
+    with db.connect() as c:
+        assert c.execute("SELECT has_schema_privilege('squad_report', 'squad', 'USAGE, CREATE'), "
+                         "has_schema_privilege('squad_report', 'rpt', 'CREATE'), "
+                         "has_schema_privilege('squad_report', 'public', 'CREATE')").fetchone() == (False,) * 3
+        relations = c.execute("""
+            SELECT n.nspname, c.relname, has_table_privilege('squad_report', c.oid, 'SELECT'),
+                   has_any_column_privilege('squad_report', c.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
+                       OR has_table_privilege('squad_report', c.oid, 'DELETE, TRUNCATE, TRIGGER') AS anything,
+                   has_any_column_privilege('squad_report', c.oid, 'INSERT, UPDATE, REFERENCES')
+                       OR has_table_privilege('squad_report', c.oid, 'DELETE, TRUNCATE, TRIGGER') AS more
+              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname IN ('squad', 'rpt') AND c.relkind IN ('r', 'p', 'v', 'm', 'f')""").fetchall()
+        assert [r[:2] for r in relations if r[0] == "squad" and r[3]] == []
+        assert [r[:2] for r in relations if r[0] == "rpt" and (not r[2] or r[4])] == []
+        assert c.execute("SELECT count(*) FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member "
+                         "WHERE r.rolname = 'squad_report'").fetchone() == (0,)
+        assert c.execute("SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolreplication "
+                         "FROM pg_roles WHERE rolname = 'squad_report'").fetchone() == (False,)
+
+
 def test_squad_report_has_its_time_outs(db):
     with db.connect(user="squad_report") as c:
         assert c.execute("SHOW statement_timeout").fetchone() == ("1min",)
@@ -76,10 +132,10 @@ def test_every_column_says_its_unit(db):
     assert len(columns) > 80
     for view, column, comment in columns:
         assert comment, f"rpt.{view}.{column} has no comment"
+        assert not comment.startswith("The same"), f"rpt.{view}.{column} is read alone: {comment}"
         for ending, word in unit.items():
-            # "The same: ..." goes on from the column before.
             if column.endswith(ending):
-                assert word in comment or comment.startswith("The same"), f"rpt.{view}.{column}: {comment}"
+                assert word in comment, f"rpt.{view}.{column}: {comment}"
 
 
 # What rpt.audit must find, planted with the triggers off.
