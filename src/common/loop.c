@@ -1,5 +1,6 @@
 #include "loop.h"
 
+#include "health.h"
 #include "log.h"
 
 #include <errno.h>
@@ -234,7 +235,9 @@ int loop_once(struct loop *loop, int max_wait_ms)
 {
     struct epoll_event ev[EVENTS_PER_WAIT];
     int ran = 0;
-    int n = epoll_wait(loop->epoll_fd, ev, EVENTS_PER_WAIT, wait_ms(loop, max_wait_ms));
+    int n =
+        epoll_wait(loop->epoll_fd, ev, EVENTS_PER_WAIT, wait_ms(loop, health_wait_ms(max_wait_ms)));
+    health_beat(now_ms());
     for (int i = 0; i < n; i++) {
         struct loop_source *s = ev[i].data.ptr;
         if (s->fn) {

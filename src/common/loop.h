@@ -47,7 +47,8 @@ void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t at_ms)
 int loop_wakeup(struct loop *loop, loop_fn *fn, void *ctx);
 
 /* Waits at most max_wait_ms (-1: no bound) for the next event or timer and runs
- * what is due. Returns the number of callbacks run. */
+ * what is due. Returns the number of callbacks run, 0 also when it only beat the
+ * heartbeat (health.h). */
 int loop_once(struct loop *loop, int max_wait_ms);
 
 /* True after TERM or INT (or loop_stop). */

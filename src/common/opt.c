@@ -1,6 +1,8 @@
 #include "opt.h"
 
+#include "health.h"
 #include "log.h"
+#include "loop.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -278,6 +280,23 @@ void opt_markdown(const struct opt_set *set, FILE *out)
     }
 }
 
+static bool given(const char *text)
+{
+    return text && *text;
+}
+
+/* Serves --health for a container's health check; it never returns. */
+static void report_health(const struct conf_common *common)
+{
+    struct err err = {0};
+    if (!given(common->heartbeat))
+        err_fatal(&err, EXIT_CONFIG, "--health needs --heartbeat or SQUAD_HEARTBEAT");
+    else if (health_check(common->heartbeat, now_ms(), &err) == 0)
+        exit(EXIT_OK);
+    log_err(LOG_ERROR, "not well", &err);
+    exit((int)err.exit_code);
+}
+
 int opt_start(const struct opt_set *set, int argc, char *const *argv, void *conf)
 {
     struct conf_common *common = conf;
@@ -299,5 +318,11 @@ int opt_start(const struct opt_set *set, int argc, char *const *argv, void *conf
         exit(EXIT_CONFIG);
     }
     log_init(set->program, (enum log_level)common->log_level, (enum log_format)common->log_format);
+    if (common->health)
+        report_health(common);
+    if (given(common->heartbeat) && health_open(common->heartbeat, &err)) {
+        log_err(LOG_ERROR, "could not start", &err);
+        exit((int)err.exit_code);
+    }
     return index;
 }

@@ -80,6 +80,8 @@ struct conf_common {
     int log_format;           /* enum log_format */
     long shutdown_ms;         /* deadline for finishing after TERM */
     bool drain;               /* do what is there, then exit 0 */
+    const char *heartbeat;    /* file that shows the loop turns, see health.h; empty: none */
+    bool health;              /* look at the heartbeat of the running program and exit */
     bool help, version, help_markdown;
 };
 
@@ -166,12 +168,23 @@ extern const char *const opt_log_formats[];
          .max = 600000,                                                                            \
          .metavar = "MS",                                                                          \
          .help = "time to finish after TERM"},                                                     \
+        {.name = "drain",                                                                          \
+         .type = OPT_BOOL,                                                                         \
+         .offset = offsetof(T, common.drain),                                                      \
+         .help = "do what is there, then exit 0"},                                                 \
+        {.name = "heartbeat",                                                                      \
+         .env = "SQUAD_HEARTBEAT",                                                                 \
+         .type = OPT_STR,                                                                          \
+         .offset = offsetof(T, common.heartbeat),                                                  \
+         .metavar = "FILE",                                                                        \
+         .help = "file written each second while the loop turns, for --health"},                   \
     {                                                                                              \
-        .name = "drain", .type = OPT_BOOL, .offset = offsetof(T, common.drain),                    \
-        .help = "do what is there, then exit 0"                                                    \
+        .name = "health", .type = OPT_BOOL, .offset = offsetof(T, common.health),                  \
+        .help = "exit 0 when the program that writes --heartbeat is well, else 1"                  \
     }
 
-/* Parses, serves --help, --version and --help-markdown (exits 0), starts the
- * log, and on error logs it and exits EXIT_CONFIG. Returns the index of the
- * first operand. conf begins with struct conf_common. */
+/* Parses, serves --help, --version and --help-markdown (exits 0) and --health
+ * (exits 0 or 1), starts the log and the heartbeat, and on error logs it and
+ * exits EXIT_CONFIG. Returns the index of the first operand. conf begins with
+ * struct conf_common. */
 int opt_start(const struct opt_set *set, int argc, char *const *argv, void *conf);
