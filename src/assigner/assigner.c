@@ -12,9 +12,8 @@
 #include <string.h>
 
 enum {
-    KAFKA_TIMEOUT_MS = 2000,
     CLOSE_TIMEOUT_MS = 3000,
-    RETRY_MS = 500,
+    RETRY_MS = 250,
     STATEMENT_TIMEOUT_MS = 30000,
     LOCK_TIMEOUT_MS = 10000,
     ROUNDS_MAX = 5, /* for tickets whose expert was taken by somebody else meanwhile */
@@ -23,13 +22,11 @@ enum {
     TYPES_MS = 2000,
     RELOAD_MS = 60000,    /* the whole roster: finds experts who were removed */
     RESWEEP_MS = 3600000, /* all tickets ever, page by page */
-    FENCED_MAX = 10,      /* times in a row before it gives up */
 };
 
 struct assigner {
     const struct assigner_conf *conf;
     struct loop *loop;
-    int wake_fd;
     struct pg *pg;
     struct consumer *consumer;
     struct roster roster;
@@ -38,12 +35,10 @@ struct assigner {
     struct sweep sweep;
     struct placer placer;
     char actor[96];
-    bool poked;    /* an event says that an expert has changed */
-    bool busy;     /* the last cycle had something to do */
-    bool away;     /* said that PostgreSQL is away */
-    bool no_kafka; /* said that Kafka is away */
-    int fenced;
-    uint64_t worked_ms, refreshed_ms, reloaded_ms, types_ms, swept_ms, resweep_ms, kafka_ms;
+    bool poked; /* an event says that an expert has changed */
+    bool busy;  /* the last cycle had something to do */
+    bool away;  /* said that PostgreSQL is away */
+    uint64_t worked_ms, refreshed_ms, reloaded_ms, types_ms, swept_ms, resweep_ms;
 };
 
 const struct pg_stmt assigner_stmts[] = {
@@ -91,30 +86,6 @@ static int connect_database(struct assigner *a, struct err *reterr)
     return 0;
 }
 
-/* Kafka may be away: then the sweep does the work, later. */
-static int connect_kafka(struct assigner *a, struct err *reterr)
-{
-    static const char *const suffixes[] = {"tickets", "experts", NULL};
-    struct consumer_options o = {.common = &a->conf->common,
-                                 .name = "assigner",
-                                 .suffixes = suffixes,
-                                 .wake_fd = a->wake_fd};
-    if (a->consumer || now_ms() - a->kafka_ms < RETRY_MS)
-        return 0;
-    int failed = consumer_open(&a->consumer, &o, KAFKA_TIMEOUT_MS, reterr);
-    a->kafka_ms = now_ms();
-    if (!failed) {
-        a->no_kafka = false;
-        return 0;
-    }
-    if (reterr->kind != ERR_RETRY)
-        return -1;
-    if (!a->no_kafka)
-        log_err(LOG_WARN, "waiting for Kafka", reterr);
-    a->no_kafka = true;
-    return 0;
-}
-
 static bool is_type(const char *type, size_t size, const char *name)
 {
     return size == strlen(name) && memcmp(type, name, size) == 0;
@@ -147,13 +118,12 @@ static void take_message(struct assigner *a, const rd_kafka_message_t *m)
 
 static int collect(struct assigner *a, struct err *reterr)
 {
-    while (a->consumer && a->batch.n < (size_t)a->conf->batch_max) {
+    while (a->batch.n < (size_t)a->conf->batch_max) {
         rd_kafka_message_t *m;
         if (consumer_next(a->consumer, &m, reterr))
             return -1;
         if (!m)
             return 0;
-        a->fenced = 0;
         take_message(a, m);
         rd_kafka_message_destroy(m);
     }
@@ -246,10 +216,8 @@ static int cycle(struct assigner *a, struct err *reterr)
         for (size_t i = 0; i < a->roster.n; i++)
             a->roster.experts[i].woken = false; /* what waits for them is not for them after all */
     a->busy |= a->sweep.waiting_all || a->sweep.missing_more;
-    if (a->consumer) {
-        consumer_settle(a->consumer);
-        consumer_tick(a->consumer);
-    }
+    consumer_settle(a->consumer);
+    consumer_tick(a->consumer);
     return 0;
 }
 
@@ -259,37 +227,24 @@ static void disconnect_database(struct assigner *a)
     a->pg = NULL;
 }
 
-/* Returns -1 when it is fatal; *reterr may be changed. */
-static int in_trouble(struct assigner *a, struct err *err)
+/* Returns -1 when it is fatal. Only PostgreSQL gives other errors; Kafka may be away: then the
+ * sweep does the work. */
+static int in_trouble(struct assigner *a, const struct err *err)
 {
-    bool from_kafka = err->code != 0;
     if (err->kind == ERR_FATAL)
         return -1;
-    if (from_kafka) {
-        log_err(LOG_WARN, "the consumer begins anew", err);
-        consumer_close(a->consumer, CLOSE_TIMEOUT_MS);
-        a->consumer = NULL;
-        a->kafka_ms = now_ms();
-        if (++a->fenced > FENCED_MAX) {
-            err_fatal(err, EXIT_FENCED,
-                      "another assigner uses the same --instance \"%s\" again and again",
-                      a->conf->common.instance);
-            return err_hint(err, "Give each assigner a name of its own.");
-        }
-        return 0;
-    }
     if (!a->away)
         log_err(LOG_WARN, "assigner waits for PostgreSQL", err);
     a->away = true;
     if (!pg_alive(a->pg))
         disconnect_database(a);
-    loop_once(a->loop, RETRY_MS / 2);
+    loop_once(a->loop, RETRY_MS);
     return 0;
 }
 
 static bool drained(const struct assigner *a)
 {
-    return a->consumer && consumer_at_end(a->consumer) && !a->busy && a->swept_ms;
+    return consumer_at_end(a->consumer) && !a->busy && a->swept_ms;
 }
 
 static int wait_ms(const struct assigner *a)
@@ -315,8 +270,6 @@ static int run(struct assigner *a, struct err *reterr)
         struct err err = {0};
         int failed = a->pg ? 0 : connect_database(a, &err);
         if (!failed)
-            failed = connect_kafka(a, &err);
-        if (!failed)
             failed = cycle(a, &err);
         if (failed && in_trouble(a, &err)) {
             *reterr = err;
@@ -331,9 +284,14 @@ static int run(struct assigner *a, struct err *reterr)
 
 int assigner_run(const struct assigner_conf *conf, struct loop *loop, struct err *reterr)
 {
+    static const char *const topics[] = {"tickets", "experts", NULL};
     struct assigner a = {.conf = conf, .loop = loop, .resweep_ms = now_ms(), .worked_ms = now_ms()};
     snprintf(a.actor, sizeof a.actor, "assigner/%s", conf->common.instance);
-    a.wake_fd = loop_wakeup(loop, on_wakeup, NULL);
+    a.consumer =
+        consumer_new(&(struct consumer_options){.common = &conf->common,
+                                                .name = "assigner",
+                                                .suffixes = topics,
+                                                .wake_fd = loop_wakeup(loop, on_wakeup, NULL)});
     a.sweep.exclude_ms = conf->exclude_ms;
     a.placer = (struct placer){.roster = &a.roster,
                                .actor = a.actor,

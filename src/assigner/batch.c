@@ -1,22 +1,13 @@
 #include "batch.h"
 
+#include "mem.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-static void *room(void *array, size_t n, size_t *cap, size_t size)
-{
-    if (n < *cap)
-        return array;
-    *cap = *cap ? *cap * 2 : 64;
-    array = realloc(array, *cap * size);
-    if (!array)
-        abort();
-    return array;
-}
-
 static struct job *add_job(struct batch *b, const uint8_t ticket[16])
 {
-    b->jobs = room(b->jobs, b->n, &b->cap, sizeof *b->jobs);
+    b->jobs = mem_room(b->jobs, b->n, &b->cap, sizeof *b->jobs);
     struct job *j = &b->jobs[b->n++];
     memset(j, 0, sizeof *j);
     memcpy(j->ticket, ticket, sizeof j->ticket);
@@ -29,7 +20,7 @@ void batch_event(struct batch *b, const uint8_t ticket[16], const uint8_t event[
     struct job *j = add_job(b, ticket);
     if (traceparent && traceparent_len == TRACEPARENT_LEN)
         memcpy(j->traceparent, traceparent, TRACEPARENT_LEN);
-    b->events = room(b->events, b->n_events, &b->events_cap, sizeof *b->events);
+    b->events = mem_room(b->events, b->n_events, &b->events_cap, sizeof *b->events);
     struct event *e = &b->events[b->n_events++];
     *e = (struct event){0};
     memcpy(e->id, event, sizeof e->id);

@@ -1,5 +1,7 @@
 #include "names.h"
 
+#include "mem.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,10 +38,8 @@ static void grow(struct names *names)
 {
     free(names->slots);
     names->n_slots = names->n_slots ? names->n_slots * 2 : SLOTS_MIN;
-    names->slots = calloc(names->n_slots, sizeof *names->slots);
-    names->items = realloc(names->items, names->n_slots / 2 * sizeof *names->items);
-    if (!names->slots || !names->items)
-        abort();
+    names->slots = mem_new(names->n_slots, sizeof *names->slots);
+    names->items = mem_resize(names->items, names->n_slots / 2, sizeof *names->items);
     for (uint32_t i = 0; i < names->n; i++) {
         const struct name *name = &names->items[i];
         *slot_of(names, name->hash, name->bytes, name->size) = i + 1;
@@ -61,11 +61,7 @@ uint32_t names_put(struct names *names, const void *bytes, size_t size)
     uint64_t hash = hash_of(bytes, size);
     uint32_t *slot = slot_of(names, hash, bytes, size);
     if (!*slot) {
-        uint8_t *copy = malloc(size ? size : 1);
-        if (!copy)
-            abort();
-        memcpy(copy, bytes, size);
-        names->items[names->n] = (struct name){copy, size, hash};
+        names->items[names->n] = (struct name){mem_copy(bytes, size), size, hash};
         *slot = ++names->n;
     }
     return *slot - 1;

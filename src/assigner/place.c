@@ -2,6 +2,7 @@
 
 #include "log.h"
 #include "loop.h"
+#include "mem.h"
 #include "roster_db.h"
 
 #include <stdio.h>
@@ -50,9 +51,7 @@ static int take_events(struct part *part, struct err *reterr)
     if (failed)
         return -1;
     size_t n = (size_t)PQntuples(res);
-    uint8_t(*taken)[16] = malloc((n + 1) * sizeof *taken);
-    if (!taken)
-        abort();
+    uint8_t(*taken)[16] = mem_new(n, sizeof *taken);
     for (size_t i = 0; i < n; i++)
         pg_get_uuid(res, (int)i, 0, taken[i]);
     qsort(taken, n, sizeof *taken, compare_uuid);
@@ -189,9 +188,7 @@ static void check_expert(struct roster *roster, const PGresult *res, int row)
 static int hold_experts(struct part *part, struct err *reterr)
 {
     struct placer *p = part->placer;
-    int32_t *ids = malloc((part->n + 1) * sizeof *ids);
-    if (!ids)
-        abort();
+    int32_t *ids = mem_new(part->n, sizeof *ids);
     size_t n = chosen_experts(part, ids);
     struct pg_array array;
     struct pg_params params = {0};
@@ -363,10 +360,8 @@ static int place_part(struct placer *placer, struct batch *batch, size_t from, s
                       struct err *reterr)
 {
     struct part part = {.placer = placer, .batch = batch, .from = from, .n = n};
-    part.order = malloc(n * sizeof(struct job *));
-    part.touched = malloc(n * sizeof(struct expert *));
-    if (!part.order || !part.touched)
-        abort();
+    part.order = mem_new(n, sizeof(struct job *));
+    part.touched = mem_new(n, sizeof(struct expert *));
     int failed = try_part(&part, reterr);
     free(part.order);
     free(part.touched);

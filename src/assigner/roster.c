@@ -1,5 +1,7 @@
 #include "roster.h"
 
+#include "mem.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,14 +10,6 @@ enum {
     SETS_MAX = 8192, /* then the sets are made anew */
     LIST_ITEMS_MAX = 65535,
 };
-
-static void *grown(void *array, size_t n, size_t size)
-{
-    array = realloc(array, n * size);
-    if (!array && n)
-        abort();
-    return array;
-}
 
 static void forget_sets(struct roster *r)
 {
@@ -59,7 +53,7 @@ void roster_add_type(struct roster *r, const char *type, int priority)
     uint32_t number = names_put(&r->type_names, type, strlen(type));
     if (number < before)
         return;
-    r->types = grown(r->types, (size_t)before + 1, sizeof *r->types);
+    r->types = mem_resize(r->types, (size_t)before + 1, sizeof *r->types);
     r->types[number] = (struct ticket_type){.priority = (int16_t)priority};
 }
 
@@ -69,7 +63,7 @@ void roster_add_need(struct roster *r, const char *type, const char *skill, int 
     if (number == NAMES_NONE)
         return;
     struct ticket_type *t = &r->types[number];
-    t->needs = grown(t->needs, (size_t)t->n_needs + 1, sizeof *t->needs);
+    t->needs = mem_resize(t->needs, (size_t)t->n_needs + 1, sizeof *t->needs);
     t->needs[t->n_needs++] =
         (struct skill_level){.skill = (uint16_t)names_put(&r->skills, skill, strlen(skill)),
                              .level = (uint8_t)min_level};
@@ -122,7 +116,7 @@ static void read_skills(struct roster *r, struct expert *e, const char *list)
         const char *colon = memchr(item, ':', size);
         if (!colon)
             continue;
-        e->skills = grown(e->skills, (size_t)e->n_skills + 1, sizeof *e->skills);
+        e->skills = mem_resize(e->skills, (size_t)e->n_skills + 1, sizeof *e->skills);
         e->skills[e->n_skills++] = (struct skill_level){
             .skill = (uint16_t)names_put(&r->skills, item, (size_t)(colon - item)),
             .level = (uint8_t)atoi(colon + 1)};
@@ -134,7 +128,7 @@ static void read_areas(struct roster *r, struct expert *e, const char *list)
     const char *item;
     size_t size;
     while (e->n_areas < LIST_ITEMS_MAX && next_item(&list, &item, &size)) {
-        e->areas = grown(e->areas, (size_t)e->n_areas + 1, sizeof *e->areas);
+        e->areas = mem_resize(e->areas, (size_t)e->n_areas + 1, sizeof *e->areas);
         e->areas[e->n_areas++] = names_put(&r->prefixes, item, size);
         if (size > r->prefix_max)
             r->prefix_max = size;
@@ -157,10 +151,7 @@ struct expert *roster_put(struct roster *r, const struct expert *facts, const ch
         fresh.woken = r->experts[i].woken;
         free_expert(&r->experts[i]);
     } else {
-        if (r->n == r->cap) {
-            r->cap = r->cap ? r->cap * 2 : 64;
-            r->experts = grown(r->experts, r->cap, sizeof *r->experts);
-        }
+        r->experts = mem_room(r->experts, r->n, &r->cap, sizeof *r->experts);
         memmove(&r->experts[i + 1], &r->experts[i], (r->n - i) * sizeof *r->experts);
         r->n++;
         fresh.taken = 0;
@@ -212,7 +203,7 @@ static bool can(const struct expert *e, const struct ticket_type *type)
 static void fill(const struct roster *r, struct candidates *set, const struct ticket_type *type,
                  const uint32_t *prefixes, size_t n)
 {
-    set->experts = grown(NULL, r->n ? r->n : 1, sizeof *set->experts);
+    set->experts = mem_resize(NULL, r->n, sizeof *set->experts);
     for (size_t i = 0; i < r->n; i++) {
         const struct expert *e = &r->experts[i];
         if (!e->active)
@@ -224,7 +215,7 @@ static void fill(const struct roster *r, struct candidates *set, const struct ti
         else
             set->experts[set->n++] = (uint32_t)i;
     }
-    set->experts = grown(set->experts, set->n ? set->n : 1, sizeof *set->experts);
+    set->experts = mem_resize(set->experts, set->n, sizeof *set->experts);
 }
 
 const struct candidates *roster_candidates(struct roster *r, const struct ticket_type *type,
@@ -244,7 +235,7 @@ const struct candidates *roster_candidates(struct roster *r, const struct ticket
     uint32_t before = r->keys.n;
     uint32_t number = names_put(&r->keys, key, n * sizeof *key);
     if (number == before) {
-        r->sets = grown(r->sets, (size_t)before + 1, sizeof *r->sets);
+        r->sets = mem_resize(r->sets, (size_t)before + 1, sizeof *r->sets);
         r->sets[number] = (struct candidates){0};
         fill(r, &r->sets[number], type, key + 1, n - 1);
     }

@@ -1,5 +1,7 @@
 #include "roster_db.h"
 
+#include "mem.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,9 +10,7 @@ static void keep_snapshot(char **snapshot, const PGresult *res)
     if (!snapshot || !PQntuples(res))
         return;
     free(*snapshot);
-    *snapshot = strdup(PQgetvalue(res, 0, 0));
-    if (!*snapshot)
-        abort();
+    *snapshot = mem_text(PQgetvalue(res, 0, 0));
 }
 
 /* What changes most: the load. */

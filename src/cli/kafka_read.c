@@ -1,5 +1,6 @@
 #include "kafka_read.h"
 
+#include "mem.h"
 #include "ticket.h"
 
 #include <stdlib.h>
@@ -55,9 +56,7 @@ static int add_topic(struct kafka_reader *r, unsigned topic, int timeout_ms, str
     int count;
     if (kafka_partitions(r->rk, r->topics[topic], timeout_ms, &count, reterr))
         return give_up(reterr);
-    r->parts = realloc(r->parts, (r->n_parts + (size_t)count) * sizeof *r->parts);
-    if (!r->parts)
-        abort();
+    r->parts = mem_resize(r->parts, (r->n_parts + (size_t)count), sizeof *r->parts);
     for (int i = 0; i < count; i++)
         r->parts[r->n_parts++] = (struct kafka_part){.topic = topic, .partition = i, .next = -1};
     return 0;
@@ -85,9 +84,7 @@ int kafka_read_ends(struct kafka_reader *r, int timeout_ms, struct err *reterr)
 int kafka_read_open(struct kafka_reader **ret, const struct conf_common *common,
                     const char *const *topics, int timeout_ms, struct err *reterr)
 {
-    struct kafka_reader *r = calloc(1, sizeof *r);
-    if (!r)
-        abort();
+    struct kafka_reader *r = mem_new(1, sizeof *r);
     rd_kafka_conf_t *conf = kafka_conf(common, "cli", settings, reterr);
     if (!conf || kafka_open(&r->rk, RD_KAFKA_CONSUMER, conf, NULL, timeout_ms, reterr)) {
         free(r);

@@ -1,5 +1,7 @@
 #include "ledger.h"
 
+#include "mem.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,9 +64,7 @@ int64_t ledger_place_offset(uint64_t place)
 
 struct ledger *ledger_new(void)
 {
-    struct ledger *l = calloc(1, sizeof *l);
-    if (!l)
-        abort();
+    struct ledger *l = mem_new(1, sizeof *l);
     return l;
 }
 
@@ -157,9 +157,7 @@ void ledger_add_record(struct ledger *l, const struct ledger_record *record)
     }
     if (l->n_unexplained == l->unexplained_room) {
         l->unexplained_room = l->unexplained_room ? 2 * l->unexplained_room : 64;
-        l->unexplained = realloc(l->unexplained, l->unexplained_room * sizeof *l->unexplained);
-        if (!l->unexplained)
-            abort();
+        l->unexplained = mem_resize(l->unexplained, l->unexplained_room, sizeof *l->unexplained);
     }
     l->unexplained[l->n_unexplained++] = *record;
 }

@@ -1,5 +1,6 @@
 #include "table.h"
 
+#include "mem.h"
 #include "out.h"
 
 #include <stdarg.h>
@@ -14,9 +15,7 @@ struct table {
 
 struct table *table_new(const struct table_column *columns, size_t n)
 {
-    struct table *t = calloc(1, sizeof *t);
-    if (!t)
-        abort();
+    struct table *t = mem_new(1, sizeof *t);
     t->columns = columns;
     t->n_columns = n;
     return t;
@@ -36,9 +35,7 @@ void table_cell(struct table *t, const char *fmt, ...)
 {
     if (t->n_cells == t->room) {
         t->room = t->room ? 2 * t->room : 64;
-        t->cells = realloc(t->cells, t->room * sizeof *t->cells);
-        if (!t->cells)
-            abort();
+        t->cells = mem_resize(t->cells, t->room, sizeof *t->cells);
     }
     va_list ap;
     va_start(ap, fmt);

@@ -2,6 +2,7 @@
 
 #include "log.h"
 #include "loop.h"
+#include "mem.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +12,17 @@ enum {
     TOPICS_MAX = 4,
     NAME_MAX_LEN = 200,
     COMMIT_INTERVAL_MS = 100,
+    JOIN_TIMEOUT_MS = 2000,
+    JOIN_PAUSE_MS = 500, /* before it joins again */
+    CLOSE_TIMEOUT_MS = 3000,
+    LOST_MAX = 10, /* handles in a row that ended before they brought a message */
 };
 
 struct consumer {
-    rd_kafka_t *rk;
+    struct consumer_options options;
+    rd_kafka_t *rk; /* NULL: to be joined again */
+    uint64_t tried_ms;
+    int lost;
     rd_kafka_topic_partition_list_t *read;    /* owned: next offset of each partition read from */
     rd_kafka_topic_partition_list_t *settled; /* owned, or NULL: to be committed */
     rd_kafka_topic_partition_list_t *ended;   /* owned: partitions at their end */
@@ -62,9 +70,9 @@ static int subscribe(struct consumer *c, const char *const *topics, struct err *
     return code ? kafka_err(reterr, code, "subscribe") : 0;
 }
 
-static int join(struct consumer *c, const struct consumer_options *o, int timeout_ms,
-                struct err *reterr)
+static int join(struct consumer *c, struct err *reterr)
 {
+    const struct consumer_options *o = &c->options;
     char group[NAME_MAX_LEN], member[NAME_MAX_LEN], names[TOPICS_MAX][NAME_MAX_LEN];
     const char *topics[TOPICS_MAX + 1] = {NULL};
     const struct conf_common *common = o->common;
@@ -108,29 +116,50 @@ static int join(struct consumer *c, const struct consumer_options *o, int timeou
         return -1;
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     rd_kafka_conf_set_opaque(conf, c);
-    if (kafka_open(&c->rk, RD_KAFKA_CONSUMER, conf, topics, timeout_ms, reterr))
+    if (kafka_open(&c->rk, RD_KAFKA_CONSUMER, conf, topics, JOIN_TIMEOUT_MS, reterr))
         return -1;
     rd_kafka_poll_set_consumer(c->rk);
     return subscribe(c, topics, reterr);
 }
 
-int consumer_open(struct consumer **ret, const struct consumer_options *options, int timeout_ms,
-                  struct err *reterr)
+struct consumer *consumer_new(const struct consumer_options *options)
 {
-    struct consumer *c = calloc(1, sizeof *c);
-    if (!c)
-        abort();
+    struct consumer *c = mem_new(1, sizeof *c);
+    c->options = *options;
     c->read = rd_kafka_topic_partition_list_new(8);
     c->ended = rd_kafka_topic_partition_list_new(8);
-    if (join(c, options, timeout_ms, reterr)) {
-        consumer_close(c, timeout_ms);
-        return -1;
+    return c;
+}
+
+static void leave(struct consumer *c, int timeout_ms)
+{
+    if (c->rk && c->settled)
+        rd_kafka_commit(c->rk, c->settled, 1); /* closing waits for it */
+    kafka_close(c->rk, timeout_ms);
+    c->rk = NULL;
+    forget(c);
+}
+
+/* Joins when it is time to. A failure that mends itself is said once and no error. */
+static int keep_joined(struct consumer *c, struct err *reterr)
+{
+    if (c->rk || (c->tried_ms && now_ms() - c->tried_ms < JOIN_PAUSE_MS))
+        return 0;
+    int failed = join(c, reterr);
+    c->tried_ms = now_ms();
+    if (failed) {
+        leave(c, CLOSE_TIMEOUT_MS);
+        if (reterr->kind == ERR_FATAL)
+            return -1;
+        if (!c->away)
+            log_err(LOG_WARN, "waiting for Kafka", reterr);
+        c->away = true;
+        return 0;
     }
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(c->rk);
-    uint64_t one = 1;
-    rd_kafka_queue_io_event_enable(queue, options->wake_fd, &one, sizeof one);
+    static const uint64_t one = 1;
+    rd_kafka_queue_io_event_enable(queue, c->options.wake_fd, &one, sizeof one);
     rd_kafka_queue_destroy(queue);
-    *ret = c;
     return 0;
 }
 
@@ -143,55 +172,72 @@ static void note(rd_kafka_topic_partition_list_t *list, const rd_kafka_message_t
     p->offset = offset;
 }
 
-static int give_up(struct err *reterr, rd_kafka_resp_err_t code, const char *text)
+/* Fenced, expired, or the topic was removed: this handle is done for. */
+static int lose(struct consumer *c, const char *why, struct err *reterr)
 {
-    err_set(reterr, ERR_RETRY, "could not consume: %s", text);
-    if (reterr)
-        reterr->code = code;
-    return -1;
+    LOG(WARN, "the consumer joins again", F_STR("text", why));
+    leave(c, CLOSE_TIMEOUT_MS);
+    c->tried_ms = now_ms();
+    if (++c->lost <= LOST_MAX)
+        return 0;
+    err_fatal(reterr, EXIT_FENCED,
+              "another squad-%s uses the same --instance \"%s\" again and again", c->options.name,
+              c->options.common->instance);
+    return err_hint(reterr, "Give each of them a name of its own.");
 }
 
 /* Errors that mend themselves are said once; the others end the handle. */
-static int judge(struct consumer *c, const rd_kafka_message_t *m, struct err *reterr)
+static int judge(struct consumer *c, rd_kafka_resp_err_t code, const char *text, struct err *reterr)
 {
-    char text[256];
-    rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(c->rk, text, sizeof text);
-    if (fatal)
-        return give_up(reterr, fatal, text);
-    if (m->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
-        m->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
-        return give_up(reterr, m->err, rd_kafka_message_errstr(m));
+    char fatal[256];
+    if (rd_kafka_fatal_error(c->rk, fatal, sizeof fatal))
+        return lose(c, fatal, reterr);
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
+        return lose(c, text, reterr);
     if (!c->away)
-        LOG(WARN, "Kafka is in trouble", F_STR("text", rd_kafka_message_errstr(m)));
+        LOG(WARN, "Kafka is in trouble", F_STR("text", text));
     c->away = true;
     return 0;
+}
+
+/* A message is handed on; true when it was something else. */
+static bool is_news(struct consumer *c, rd_kafka_message_t *m)
+{
+    if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+        note(c->ended, m, m->offset);
+    if (m->err)
+        return true;
+    if (c->away)
+        LOG(INFO, "Kafka is back");
+    c->away = false;
+    c->lost = 0;
+    note(c->read, m, m->offset + 1);
+    rd_kafka_topic_partition_list_del(c->ended, rd_kafka_topic_name(m->rkt), m->partition);
+    return false;
 }
 
 int consumer_next(struct consumer *c, rd_kafka_message_t **ret, struct err *reterr)
 {
     *ret = NULL;
-    for (;;) {
+    if (keep_joined(c, reterr))
+        return -1;
+    while (c->rk) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(c->rk, 0);
         if (!m)
             return 0;
-        if (!m->err) {
-            if (c->away)
-                LOG(INFO, "Kafka is back");
-            c->away = false;
-            note(c->read, m, m->offset + 1);
-            rd_kafka_topic_partition_list_del(c->ended, rd_kafka_topic_name(m->rkt), m->partition);
+        if (!is_news(c, m)) {
             *ret = m;
             return 0;
         }
-        int failed = 0;
-        if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-            note(c->ended, m, m->offset);
-        else
-            failed = judge(c, m, reterr);
-        rd_kafka_message_destroy(m);
-        if (failed)
+        bool trouble = m->err != RD_KAFKA_RESP_ERR__PARTITION_EOF;
+        char text[256];
+        snprintf(text, sizeof text, "%s", rd_kafka_message_errstr(m));
+        rd_kafka_resp_err_t code = m->err;
+        rd_kafka_message_destroy(m); /* before its handle may be closed */
+        if (trouble && judge(c, code, text, reterr))
             return -1;
     }
+    return 0;
 }
 
 void consumer_settle(struct consumer *c)
@@ -205,7 +251,7 @@ void consumer_settle(struct consumer *c)
 
 void consumer_tick(struct consumer *c)
 {
-    if (!c->settled || now_ms() - c->committed_ms < COMMIT_INTERVAL_MS)
+    if (!c->rk || !c->settled || now_ms() - c->committed_ms < COMMIT_INTERVAL_MS)
         return;
     c->committed_ms = now_ms();
     rd_kafka_commit(c->rk, c->settled, 1);
@@ -222,10 +268,7 @@ void consumer_close(struct consumer *c, int timeout_ms)
 {
     if (!c)
         return;
-    if (c->rk && c->settled)
-        rd_kafka_commit(c->rk, c->settled, 1); /* closing waits for it */
-    kafka_close(c->rk, timeout_ms);
-    forget(c);
+    leave(c, timeout_ms);
     rd_kafka_topic_partition_list_destroy(c->read);
     rd_kafka_topic_partition_list_destroy(c->ended);
     free(c);

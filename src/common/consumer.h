@@ -19,13 +19,14 @@ struct consumer_options {
 
 struct consumer;
 
-/* Joins the group in the background. Topic missing: ERR_FATAL EXIT_KAFKA; broker not reachable:
- * ERR_RETRY. Returns owned. */
-int consumer_open(struct consumer **ret, const struct consumer_options *options, int timeout_ms,
-                  struct err *reterr);
+/* Joins the group with the first consumer_next. options is copied, what it points at borrowed.
+ * Returns owned. */
+struct consumer *consumer_new(const struct consumer_options *options);
 
-/* Next message, owned (rd_kafka_message_destroy), or NULL in *ret when there is none now. Never
- * waits. ERR_RETRY: the handle is done for (fenced, expired): close, wait a little, open again. */
+/* Next message, owned (rd_kafka_message_destroy), or NULL in *ret when there is none now or the
+ * brokers are away: that is said once, and it joins again by itself. Waits for 2 s at the most, and
+ * only to join. Always ERR_FATAL: EXIT_KAFKA, a topic is missing; EXIT_CONFIG, an option of -X is
+ * wrong; EXIT_FENCED, another member of the same name has taken over again and again. */
 int consumer_next(struct consumer *c, rd_kafka_message_t **ret, struct err *reterr);
 
 /* What consumer_next has returned so far needs no second reading. */

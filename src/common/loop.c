@@ -2,6 +2,7 @@
 
 #include "health.h"
 #include "log.h"
+#include "mem.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -81,9 +82,7 @@ static void on_signal(void *ctx, uint32_t events)
 int loop_new(struct loop **ret, struct err *reterr)
 {
     sigset_t set;
-    struct loop *loop = calloc(1, sizeof *loop);
-    if (!loop)
-        abort();
+    struct loop *loop = mem_new(1, sizeof *loop);
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     stop_signals(&set);
     loop->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -1,6 +1,7 @@
 #include "pg.h"
 
 #include "log.h"
+#include "mem.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,9 +204,7 @@ static void ignore_notice(void *arg, const PGresult *res)
 
 int pg_open(struct pg **ret, const struct pg_options *options, struct err *reterr)
 {
-    _cleanup_pg_ struct pg *pg = calloc(1, sizeof *pg);
-    if (!pg)
-        abort();
+    _cleanup_pg_ struct pg *pg = mem_new(1, sizeof *pg);
     pg->stmts = options->stmts;
     pg->n_stmts = options->n_stmts;
     pg->conn = connect_to(options, reterr);

@@ -1,4 +1,5 @@
 /* Parameters, columns and arrays of pg.h. */
+#include "mem.h"
 #include "pg.h"
 #include "ticket.h"
 
@@ -111,9 +112,7 @@ int pg_get_uuid(const PGresult *res, int row, int col, uint8_t ret_uuid[16])
 
 void pg_array_init(struct pg_array *a, enum pg_oid oid)
 {
-    *a = (struct pg_array){.oid = oid, .cap = ARRAY_MIN_BYTES, .data = malloc(ARRAY_MIN_BYTES)};
-    if (!a->data)
-        abort();
+    *a = (struct pg_array){.oid = oid, .cap = ARRAY_MIN_BYTES, .data = mem_new(1, ARRAY_MIN_BYTES)};
     pg_array_reset(a);
 }
 
@@ -134,9 +133,7 @@ static uint8_t *room(struct pg_array *a, size_t size)
 {
     while (a->cap - a->size < size) {
         a->cap *= 2;
-        a->data = realloc(a->data, a->cap);
-        if (!a->data)
-            abort();
+        a->data = mem_resize(a->data, a->cap, 1);
     }
     uint8_t *p = a->data + a->size;
     a->size += size;

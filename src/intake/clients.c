@@ -1,6 +1,7 @@
 #include "clients.h"
 
 #include "log.h"
+#include "mem.h"
 #include "rows.h"
 #include "sha.h"
 #include "sql.h"
@@ -45,9 +46,7 @@ static void on_timer(void *ctx)
 static void take(struct clients *c, const PGresult *res)
 {
     size_t n = (size_t)PQntuples(res);
-    struct client *list = calloc(n ? n : 1, sizeof *list);
-    if (!list)
-        abort();
+    struct client *list = mem_new(n ? n : 1, sizeof *list);
     for (size_t i = 0; i < n; i++) {
         list[i].id = rows_get_int4(res, (int)i, 0);
         strncpy(list[i].name, PQgetvalue(res, (int)i, 1), sizeof list[i].name - 1);
@@ -81,9 +80,7 @@ static void on_rows(struct session_job *job, const PGresult *res, const struct e
 
 struct clients *clients_new(struct loop *loop, struct session *session)
 {
-    struct clients *c = calloc(1, sizeof *c);
-    if (!c)
-        abort();
+    struct clients *c = mem_new(1, sizeof *c);
     c->loop = loop;
     c->session = session;
     c->job.done = on_rows;

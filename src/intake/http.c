@@ -4,6 +4,7 @@
 #include "intake.h"
 #include "listen.h"
 #include "log.h"
+#include "mem.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -341,9 +342,7 @@ static int start_daemon(struct http *h, struct err *reterr)
 
 int http_new(struct http **ret, const struct http_options *options, struct err *reterr)
 {
-    struct http *h = calloc(1, sizeof *h);
-    if (!h)
-        abort();
+    struct http *h = mem_new(1, sizeof *h);
     h->o = *options;
     h->listen_fd = listen_open(options->listen, options->connections_max, h->address,
                                sizeof h->address, reterr);

@@ -1,6 +1,7 @@
 #include "lookup.h"
 
 #include "log.h"
+#include "mem.h"
 #include "sql.h"
 
 #include <stdlib.h>
@@ -152,9 +153,7 @@ static void on_fatal(void *ctx, const struct err *err)
 
 struct lookup *lookup_new(const struct lookup_options *options)
 {
-    struct lookup *l = calloc(1, sizeof *l);
-    if (!l)
-        abort();
+    struct lookup *l = mem_new(1, sizeof *l);
     l->o = *options;
     l->last = &l->first;
     l->deadline_timer = (struct loop_timer){.fn = on_deadline, .ctx = l};

@@ -1,5 +1,7 @@
 #include "request.h"
 
+#include "mem.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +25,7 @@ struct request *request_new(struct intake *intake)
         pool = r->next;
         pooled--;
     } else {
-        r = calloc(1, sizeof *r);
-        if (!r)
-            abort();
+        r = mem_new(1, sizeof *r);
     }
     struct text body = r->body, reply = r->reply.body;
     memset(r, 0, sizeof *r);

@@ -1,5 +1,6 @@
 #include "rows.h"
 
+#include "mem.h"
 #include "text.h"
 
 #include <arpa/inet.h>
@@ -56,9 +57,7 @@ static enum pg_oid oid_of(int column)
 
 struct rows *rows_new(void)
 {
-    struct rows *r = calloc(1, sizeof *r);
-    if (!r)
-        abort();
+    struct rows *r = mem_new(1, sizeof *r);
     for (int i = 0; i < N_COLUMNS; i++)
         pg_array_init(&r->col[i], oid_of(i));
     return r;

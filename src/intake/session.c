@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include "log.h"
+#include "mem.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -263,9 +264,7 @@ static void on_attempt(void *ctx, uint32_t events)
 
 struct session *session_new(const struct session_options *options)
 {
-    struct session *s = calloc(1, sizeof *s);
-    if (!s)
-        abort();
+    struct session *s = mem_new(1, sizeof *s);
     s->o = *options;
     s->last = &s->first;
     s->backoff_ms = BACKOFF_MIN_MS;

@@ -1,6 +1,7 @@
 #include "store.h"
 
 #include "log.h"
+#include "mem.h"
 #include "rows.h"
 #include "session.h"
 #include "sql.h"
@@ -379,9 +380,7 @@ static void on_fatal(void *ctx, const struct err *err)
 
 struct store *store_new(const struct store_options *options)
 {
-    struct store *s = calloc(1, sizeof *s);
-    if (!s)
-        abort();
+    struct store *s = mem_new(1, sizeof *s);
     s->o = *options;
     s->last = &s->first;
     s->rows = rows_new();

@@ -1,5 +1,7 @@
 #include "text.h"
 
+#include "mem.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +24,7 @@ char *text_room(struct text *t, size_t n)
         size_t cap = t->cap ? t->cap * 2 : 256;
         while (cap < t->len + n + 1)
             cap *= 2;
-        t->data = realloc(t->data, cap);
-        if (!t->data)
-            abort();
+        t->data = mem_resize(t->data, cap, 1);
         t->cap = cap;
     }
     return t->data + t->len;

@@ -1,5 +1,6 @@
 #include "delivery.h"
 
+#include "mem.h"
 #include "message.h"
 #include "signature.h"
 
@@ -100,9 +101,7 @@ static const char *begin(struct sender *sender, struct delivery *d, const PGresu
 bool delivery_begin(struct sender *sender, struct results *results, const char *public_url,
                     const PGresult *res, int row)
 {
-    struct delivery *d = calloc(1, sizeof *d);
-    if (!d)
-        abort();
+    struct delivery *d = mem_new(1, sizeof *d);
     pg_get_uuid(res, row, COL_ID, d->notice);
     d->attempt = (int)pg_get_int8(res, row, COL_ATTEMPTS);
     d->policy = (struct retry_policy){.max_attempts = (int)pg_get_int8(res, row, COL_MAX_ATTEMPTS),

@@ -9,32 +9,27 @@
 #include <string.h>
 
 enum {
-    KAFKA_TIMEOUT_MS = 2000,
     CLOSE_TIMEOUT_MS = 3000,
-    RETRY_MS = 500,
+    RETRY_MS = 250,
     STATEMENT_TIMEOUT_MS = 30000,
     LOCK_TIMEOUT_MS = 10000,
     CLAIM_MARGIN_MS = 5000, /* a claim outlives the attempt's own time-out by this */
     CLAIM_MAX = 256,        /* notices claimed in one statement */
-    FENCED_MAX = 10,        /* times in a row before it gives up */
 };
 
 struct notifier {
     const struct notifier_conf *conf;
     struct loop *loop;
-    int wake_fd;
     struct pg *pg;
     struct consumer *consumer;
     struct sender *sender;
     struct results results;
     char actor[96];
     long in_flight;
-    bool due;      /* look at the table now */
-    bool empty;    /* the last look found nothing more */
-    bool away;     /* said that PostgreSQL is away */
-    bool no_kafka; /* said that Kafka is away */
-    int fenced;
-    uint64_t swept_ms, kafka_ms;
+    bool due;   /* look at the table now */
+    bool empty; /* the last look found nothing more */
+    bool away;  /* said that PostgreSQL is away */
+    uint64_t swept_ms;
     uint64_t delivered, failed;
 };
 
@@ -65,40 +60,15 @@ static int connect_database(struct notifier *n, struct err *reterr)
     return n->in_flight || n->results.n ? 0 : pg_run(n->pg, "reclaim", &params, NULL, reterr);
 }
 
-/* Kafka may be away: then the sweep does the work. */
-static int connect_kafka(struct notifier *n, struct err *reterr)
-{
-    static const char *const suffixes[] = {"notices", NULL};
-    struct consumer_options o = {.common = &n->conf->common,
-                                 .name = "notifier",
-                                 .suffixes = suffixes,
-                                 .wake_fd = n->wake_fd};
-    if (n->consumer || now_ms() - n->kafka_ms < RETRY_MS)
-        return 0;
-    int failed = consumer_open(&n->consumer, &o, KAFKA_TIMEOUT_MS, reterr);
-    n->kafka_ms = now_ms();
-    if (!failed) {
-        n->no_kafka = false;
-        return 0;
-    }
-    if (reterr->kind != ERR_RETRY)
-        return -1;
-    if (!n->no_kafka)
-        log_err(LOG_WARN, "waiting for Kafka", reterr);
-    n->no_kafka = true;
-    return 0;
-}
-
 /* Events only wake: the table says what is due. */
 static int take_events(struct notifier *n, struct err *reterr)
 {
     for (;;) {
         rd_kafka_message_t *m = NULL;
-        if (n->consumer && consumer_next(n->consumer, &m, reterr))
+        if (consumer_next(n->consumer, &m, reterr))
             return -1;
         if (!m)
             return 0;
-        n->fenced = 0;
         n->due = true;
         rd_kafka_message_destroy(m);
     }
@@ -155,30 +125,19 @@ static int cycle(struct notifier *n, struct err *reterr)
         return 0;
     if (take_events(n, reterr) || claim(n, reterr))
         return -1;
-    if (n->consumer && !n->due) {
+    if (!n->due) {
         consumer_settle(n->consumer);
         consumer_tick(n->consumer);
     }
     return 0;
 }
 
-/* Returns -1 when it is fatal; *err may be changed. */
-static int in_trouble(struct notifier *n, struct err *err)
+/* Returns -1 when it is fatal. Only PostgreSQL gives other errors; Kafka may be away: then the
+ * sweep does the work. */
+static int in_trouble(struct notifier *n, const struct err *err)
 {
     if (err->kind == ERR_FATAL)
         return -1;
-    if (err->code) { /* of Kafka */
-        log_err(LOG_WARN, "the consumer begins anew", err);
-        consumer_close(n->consumer, CLOSE_TIMEOUT_MS);
-        n->consumer = NULL;
-        n->kafka_ms = now_ms();
-        if (++n->fenced <= FENCED_MAX)
-            return 0;
-        err_fatal(err, EXIT_FENCED,
-                  "another notifier uses the same --instance \"%s\" again and again",
-                  n->conf->common.instance);
-        return err_hint(err, "Give each notifier a name of its own.");
-    }
     if (!n->away)
         log_err(LOG_WARN, "notifier waits for PostgreSQL", err);
     n->away = true;
@@ -186,7 +145,7 @@ static int in_trouble(struct notifier *n, struct err *err)
         pg_close(n->pg);
         n->pg = NULL;
     }
-    loop_once(n->loop, RETRY_MS / 2);
+    loop_once(n->loop, RETRY_MS);
     return 0;
 }
 
@@ -195,7 +154,7 @@ static bool is_done(const struct notifier *n)
     if (n->in_flight || n->results.n)
         return false;
     return loop_stopping(n->loop) ||
-           (n->conf->common.drain && n->empty && n->consumer && consumer_at_end(n->consumer));
+           (n->conf->common.drain && n->empty && consumer_at_end(n->consumer));
 }
 
 static bool is_late(const struct notifier *n)
@@ -220,8 +179,6 @@ static int run(struct notifier *n, struct err *reterr)
                              n->in_flight + (long)n->results.n);
         int failed = n->pg ? 0 : connect_database(n, &err);
         if (!failed)
-            failed = connect_kafka(n, &err);
-        if (!failed)
             failed = cycle(n, &err);
         if (failed && in_trouble(n, &err)) {
             *reterr = err;
@@ -235,11 +192,18 @@ static int run(struct notifier *n, struct err *reterr)
 
 int notifier_run(const struct notifier_conf *conf, struct loop *loop, struct err *reterr)
 {
+    static const char *const topics[] = {"notices", NULL};
     struct notifier n = {.conf = conf, .loop = loop, .due = true};
     snprintf(n.actor, sizeof n.actor, "notifier/%s", conf->common.instance);
-    n.wake_fd = loop_wakeup(loop, on_wakeup, NULL);
-    if (sender_new(&n.sender, loop, conf->concurrency, conf->per_host, on_answer, &n, reterr))
+    n.consumer =
+        consumer_new(&(struct consumer_options){.common = &conf->common,
+                                                .name = "notifier",
+                                                .suffixes = topics,
+                                                .wake_fd = loop_wakeup(loop, on_wakeup, NULL)});
+    if (sender_new(&n.sender, loop, conf->concurrency, conf->per_host, on_answer, &n, reterr)) {
+        consumer_close(n.consumer, CLOSE_TIMEOUT_MS);
         return -1;
+    }
     LOG(INFO, "notifier runs", F_INT("concurrency", conf->concurrency));
     int failed = run(&n, reterr);
     consumer_close(n.consumer, CLOSE_TIMEOUT_MS);

@@ -18,6 +18,8 @@ int64_t policy_delay_ms(const struct retry_policy *policy, int attempt, uint32_t
     if (whole > policy->cap_ms)
         whole = policy->cap_ms;
     int64_t delay = whole / 2 + (int64_t)((uint64_t)(whole - whole / 2) * random / UINT32_MAX);
-    int64_t asked = retry_after_s > policy->cap_ms / 1000 ? policy->cap_ms : retry_after_s * 1000;
+    int64_t asked = 0;
+    if (retry_after_s > 0)
+        asked = retry_after_s > policy->cap_ms / 1000 ? policy->cap_ms : retry_after_s * 1000;
     return asked > delay ? asked : delay;
 }

@@ -1,6 +1,7 @@
 #include "results.h"
 
 #include "log.h"
+#include "mem.h"
 #include "ticket.h"
 
 #include <stdlib.h>
@@ -10,12 +11,7 @@ enum { WRITE_MAX = 256 };
 
 void results_add(struct results *r, const struct result *result)
 {
-    if (r->n == r->cap) {
-        r->cap = r->cap ? r->cap * 2 : 64;
-        r->items = realloc(r->items, r->cap * sizeof *r->items);
-        if (!r->items)
-            abort();
-    }
+    r->items = mem_room(r->items, r->n, &r->cap, sizeof *r->items);
     r->items[r->n++] = *result;
 }
 

@@ -1,5 +1,7 @@
 #include "sender.h"
 
+#include "mem.h"
+
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,9 +136,7 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *s
         loop_modify(s->loop, k->source, events);
         return 0;
     }
-    k = malloc(sizeof *k);
-    if (!k)
-        abort();
+    k = mem_new(1, sizeof *k);
     *k = (struct socket){.sender = s, .fd = fd};
     k->source = loop_add(s->loop, fd, events, on_socket_event, k);
     curl_multi_assign(s->multi, fd, k);
@@ -154,9 +154,7 @@ static size_t discard(char *data, size_t size, size_t n, void *ctx)
 int sender_new(struct sender **ret, struct loop *loop, long max_total, long max_per_host,
                sender_done_fn *done, void *ctx, struct err *reterr)
 {
-    struct sender *s = calloc(1, sizeof *s);
-    if (!s)
-        abort();
+    struct sender *s = mem_new(1, sizeof *s);
     *s = (struct sender){.loop = loop, .done = done, .ctx = ctx};
     s->timer.fn = on_timer;
     s->timer.ctx = s;
@@ -215,9 +213,7 @@ bool sender_post(struct sender *s, const struct post *post)
 {
     if (strncasecmp(post->url, "http://", 7) != 0 && strncasecmp(post->url, "https://", 8) != 0)
         return false;
-    struct transfer *t = calloc(1, sizeof *t);
-    if (!t)
-        abort();
+    struct transfer *t = mem_new(1, sizeof *t);
     t->sender = s;
     t->ctx = post->ctx;
     t->timeout_ms = post->timeout_ms;

@@ -1,6 +1,7 @@
 #include "poison.h"
 
 #include "log.h"
+#include "mem.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +18,7 @@ static void block(struct poison *p, const char *key)
 {
     if (p->n_blocked == BLOCKED_MAX)
         return;
-    void *grown = realloc(p->blocked, (size_t)(p->n_blocked + 1) * sizeof *p->blocked);
-    if (!grown)
-        abort();
+    void *grown = mem_resize(p->blocked, (size_t)(p->n_blocked + 1), sizeof *p->blocked);
     p->blocked = grown;
     snprintf(p->blocked[p->n_blocked++], sizeof *p->blocked, "%s", key);
 }

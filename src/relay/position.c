@@ -1,5 +1,7 @@
 #include "position.h"
 
+#include "mem.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -9,9 +11,7 @@
 
 void position_set(char **at, const char *text)
 {
-    char *copy = text ? strdup(text) : NULL;
-    if (text && !copy)
-        abort();
+    char *copy = mem_text(text);
     free(*at);
     *at = copy;
 }

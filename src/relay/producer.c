@@ -3,6 +3,7 @@
 #include "kafka.h"
 #include "log.h"
 #include "loop.h"
+#include "mem.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -103,9 +104,7 @@ static int init_transactions(struct producer *p, int timeout_ms, struct err *ret
 int producer_open(struct producer **ret, const struct producer_options *options, int timeout_ms,
                   struct err *reterr)
 {
-    struct producer *p = calloc(1, sizeof *p);
-    if (!p)
-        abort();
+    struct producer *p = mem_new(1, sizeof *p);
     p->topics = options->topics;
     p->refused_seq = -1;
     rd_kafka_conf_t *conf = make_conf(p, options, reterr);

@@ -3,6 +3,7 @@
 #include "kafka.h"
 #include "log.h"
 #include "loop.h"
+#include "mem.h"
 #include "settle.h"
 
 #include <inttypes.h>
@@ -325,9 +326,7 @@ int progress_recover(const struct conf_common *common, const struct topics *topi
                      struct producer *const pair[2], struct position *ret, bool *ret_found,
                      struct err *reterr)
 {
-    struct recovery *r = calloc(1, sizeof *r);
-    if (!r)
-        abort();
+    struct recovery *r = mem_new(1, sizeof *r);
     r->common = common;
     r->topics = topics;
     r->pair = pair;
