@@ -120,6 +120,7 @@ class Stack:
     def hooks(self):
         """Deliveries so far, parsed."""
         try:
-            return [json.loads(line) for line in Path(self.env["SQUAD_HOOKS"]).read_text().splitlines()]
+            lines = Path(self.env["SQUAD_HOOKS"]).read_text().split("\n")  # not splitlines: U+2028 is data
+            return [json.loads(line) for line in lines if line]
         except FileNotFoundError:
             return []
