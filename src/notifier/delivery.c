@@ -33,6 +33,7 @@ enum { /* columns of claim.sql */
        COL_EXPERT_NAME,
        COL_ADDRESS,
        COL_SECRET,
+       COL_HOST,
 };
 
 static char *body_of(const PGresult *res, int row, const char *public_url)
@@ -98,8 +99,14 @@ static const char *begin(struct sender *sender, struct delivery *d, const PGresu
     return sender_post(sender, &post) ? NULL : "the expert's address is not an http or https URL";
 }
 
-bool delivery_begin(struct sender *sender, struct results *results, const char *public_url,
-                    const PGresult *res, int row)
+static void free_delivery(struct delivery *d)
+{
+    free(d->body);
+    free(d);
+}
+
+struct delivery *delivery_begin(struct sender *sender, struct hosts *hosts, struct results *results,
+                                const char *public_url, const PGresult *res, int row)
 {
     struct delivery *d = mem_new(1, sizeof *d);
     pg_get_uuid(res, row, COL_ID, d->notice);
@@ -110,20 +117,22 @@ bool delivery_begin(struct sender *sender, struct results *results, const char *
                                       .timeout_ms = (int)pg_get_int8(res, row, COL_TIMEOUT_MS)};
     d->body = body_of(res, row, public_url);
     const char *problem = begin(sender, d, res, row);
-    if (!problem)
-        return true;
-    struct result r = {.final = true};
+    if (!problem) {
+        d->host = hosts_take(hosts, pg_get_text(res, row, COL_HOST));
+        return d;
+    }
+    struct result r = {.final = true, .attempt = d->attempt};
     memcpy(r.notice, d->notice, sizeof r.notice);
     snprintf(r.error, sizeof r.error, "%s", problem);
     results_add(results, &r);
-    free(d->body);
-    free(d);
-    return false;
+    free_delivery(d);
+    return NULL;
 }
 
-void delivery_end(struct delivery *d, const struct answer *a, struct results *results)
+void delivery_end(struct delivery *d, const struct answer *a, struct hosts *hosts,
+                  struct results *results)
 {
-    struct result r = {.status = (int)a->status};
+    struct result r = {.status = (int)a->status, .attempt = d->attempt};
     enum outcome outcome = policy_outcome(a->status);
     uint32_t random = 0;
     memcpy(r.notice, d->notice, sizeof r.notice);
@@ -139,6 +148,6 @@ void delivery_end(struct delivery *d, const struct answer *a, struct results *re
         r.delay_ms = policy_delay_ms(&d->policy, d->attempt, random, a->retry_after_s);
     }
     results_add(results, &r);
-    free(d->body);
-    free(d);
+    hosts_release(hosts, d->host);
+    free_delivery(d);
 }

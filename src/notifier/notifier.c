@@ -14,7 +14,8 @@ enum {
     STATEMENT_TIMEOUT_MS = 30000,
     LOCK_TIMEOUT_MS = 10000,
     CLAIM_MARGIN_MS = 5000, /* a claim outlives the attempt's own time-out by this */
-    CLAIM_MAX = 256,        /* notices claimed in one statement */
+    CLAIM_MAX = 64,         /* notices claimed in one statement */
+    PASS_MS = 50,           /* at most so often it looks past the notices of full hosts */
 };
 
 struct notifier {
@@ -23,20 +24,23 @@ struct notifier {
     struct pg *pg;
     struct consumer *consumer;
     struct sender *sender;
+    struct hosts hosts;
+    struct pg_array busy_hosts, busy_counts;
     struct results results;
     char actor[96];
     long in_flight;
-    bool due;   /* look at the table now */
-    bool empty; /* the last look found nothing more */
-    bool away;  /* said that PostgreSQL is away */
-    uint64_t swept_ms;
+    bool due;    /* look at the table now */
+    bool empty;  /* the last look found nothing more */
+    bool hidden; /* a host is full: its notices may hide those of others */
+    bool away;   /* said that PostgreSQL is away */
+    uint64_t swept_ms, passed_ms;
     uint64_t delivered, failed;
 };
 
 static const struct pg_stmt stmts[] = {
-    {"claim", sql_claim, 3, false},
+    {"claim", sql_claim, 6, false},
     {"reclaim", sql_reclaim, 1, false},
-    {"retry", sql_retry, 5, false},
+    {"retry", sql_retry, 6, false},
     {"finish", sql_finish, 5, false},
 };
 
@@ -74,44 +78,83 @@ static int take_events(struct notifier *n, struct err *reterr)
     }
 }
 
+/* Not at the first free place, but when some are free: then one claim fills them all. */
+static void look_again(struct notifier *n, struct host *host)
+{
+    if (!host || !host->full || host->in_flight - 1 > n->conf->per_host * 3 / 4)
+        return;
+    host->full = false;
+    n->due = true;
+    n->empty = false;
+}
+
 static void on_answer(void *ctx, const struct answer *answer)
 {
     struct notifier *n = ctx;
+    look_again(n, ((struct delivery *)answer->ctx)->host);
     n->in_flight--;
-    delivery_end(answer->ctx, answer, &n->results);
+    delivery_end(answer->ctx, answer, &n->hosts, &n->results);
     n->delivered += n->results.items[n->results.n - 1].delivered;
     n->failed += !n->results.items[n->results.n - 1].delivered;
 }
 
-static int claim_some(struct notifier *n, int max, int *ret_claimed, struct err *reterr)
+static void busy_params(struct notifier *n, struct pg_params *params)
+{
+    pg_array_reset(&n->busy_hosts);
+    pg_array_reset(&n->busy_counts);
+    for (const struct host *h = NULL; (h = hosts_next(&n->hosts, h));) {
+        pg_array_text(&n->busy_hosts, h->name);
+        pg_array_int4(&n->busy_counts, (int32_t)h->in_flight);
+    }
+    pg_array_param(&n->busy_hosts, params);
+    pg_array_param(&n->busy_counts, params);
+    pg_param_int4(params, (int32_t)n->conf->per_host);
+}
+
+static int claim_some(struct notifier *n, int max, struct err *reterr)
 {
     struct pg_params params = {0};
     _cleanup_result_ PGresult *res = NULL;
     pg_param_text(&params, n->actor);
     pg_param_int8(&params, CLAIM_MARGIN_MS);
     pg_param_int4(&params, max);
+    busy_params(n, &params);
     if (pg_run(n->pg, "claim", &params, &res, reterr))
         return -1;
-    for (int row = 0; row < PQntuples(res); row++)
-        if (delivery_begin(n->sender, &n->results, n->conf->public_url, res, row))
-            n->in_flight++;
-    *ret_claimed = PQntuples(res);
+    n->swept_ms = now_ms();
+    n->due = PQntuples(res) == max;
+    n->hidden = false;
+    n->empty = PQntuples(res) == 0;
+    for (int row = 0; row < PQntuples(res); row++) {
+        const struct delivery *d =
+            delivery_begin(n->sender, &n->hosts, &n->results, n->conf->public_url, res, row);
+        if (!d)
+            continue;
+        n->in_flight++;
+        if (d->host && d->host->in_flight >= n->conf->per_host)
+            n->hidden = d->host->full = true;
+    }
     return 0;
+}
+
+/* Is it time for a look at the table? */
+static bool is_due(struct notifier *n)
+{
+    uint64_t now = now_ms();
+    if (n->hidden && now - n->passed_ms >= PASS_MS) {
+        n->passed_ms = now;
+        n->due = true;
+    }
+    return n->due || now - n->swept_ms >= (uint64_t)n->conf->sweep_ms;
 }
 
 /* As many as there is room for. */
 static int claim(struct notifier *n, struct err *reterr)
 {
-    if (now_ms() - n->swept_ms >= (uint64_t)n->conf->sweep_ms)
-        n->due = true;
-    while (n->due && n->in_flight < n->conf->concurrency) {
+    while (n->in_flight < n->conf->concurrency && is_due(n)) {
         long room = n->conf->concurrency - n->in_flight;
-        int max = room < CLAIM_MAX ? (int)room : CLAIM_MAX, claimed;
-        n->swept_ms = now_ms();
-        if (claim_some(n, max, &claimed, reterr))
+        if (claim_some(n, room < CLAIM_MAX ? (int)room : CLAIM_MAX, reterr))
             return -1;
-        n->due = claimed == max; /* else there is nothing more */
-        n->empty = claimed == 0;
     }
     return 0;
 }
@@ -195,6 +238,8 @@ int notifier_run(const struct notifier_conf *conf, struct loop *loop, struct err
     static const char *const topics[] = {"notices", NULL};
     struct notifier n = {.conf = conf, .loop = loop, .due = true};
     snprintf(n.actor, sizeof n.actor, "notifier/%s", conf->common.instance);
+    pg_array_init(&n.busy_hosts, PG_TEXT);
+    pg_array_init(&n.busy_counts, PG_INT4);
     n.consumer =
         consumer_new(&(struct consumer_options){.common = &conf->common,
                                                 .name = "notifier",
@@ -210,6 +255,9 @@ int notifier_run(const struct notifier_conf *conf, struct loop *loop, struct err
     sender_free(n.sender);
     pg_close(n.pg);
     results_free(&n.results);
+    hosts_free(&n.hosts);
+    pg_array_free(&n.busy_hosts);
+    pg_array_free(&n.busy_counts);
     LOG(INFO, "attempts ended", F_INT("delivered", n.delivered), F_INT("failed", n.failed));
     return failed;
 }

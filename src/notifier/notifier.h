@@ -9,7 +9,7 @@
 struct notifier_conf {
     struct conf_common common;
     long concurrency;       /* notices in flight */
-    long per_host;          /* connections to one host */
+    long per_host;          /* likewise to one host */
     long sweep_ms;          /* pace of the look at the table that needs no event */
     const char *public_url; /* of intake, as receivers see it */
 };

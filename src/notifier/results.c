@@ -35,15 +35,17 @@ static void add_status_and_error(struct pg_array *status, struct pg_array *error
 static int write_some(struct pg *pg, const struct result *items, size_t n, const char *actor,
                       struct err *reterr)
 {
-    struct pg_array id, extra, status, error;
+    struct pg_array id, attempt, extra, status, error;
     struct pg_params params = {0};
     bool final = items->final;
     pg_array_init(&id, PG_UUID);
+    pg_array_init(&attempt, PG_INT4);
     pg_array_init(&extra, final ? PG_BOOL : PG_INT8);
     pg_array_init(&status, PG_INT4);
     pg_array_init(&error, PG_TEXT);
     for (size_t i = 0; i < n; i++) {
         pg_array_bytes(&id, items[i].notice, 16);
+        pg_array_int4(&attempt, items[i].attempt);
         if (final)
             pg_array_bool(&extra, items[i].delivered);
         else
@@ -51,8 +53,7 @@ static int write_some(struct pg *pg, const struct result *items, size_t n, const
         add_status_and_error(&status, &error, &items[i]);
     }
     pg_array_param(&id, &params);
-    if (final)
-        pg_array_param(&extra, &params);
+    pg_array_param(final ? &extra : &attempt, &params);
     pg_array_param(&status, &params);
     pg_array_param(&error, &params);
     if (!final)
@@ -60,6 +61,7 @@ static int write_some(struct pg *pg, const struct result *items, size_t n, const
     pg_param_text(&params, actor);
     int failed = pg_run(pg, final ? "finish" : "retry", &params, NULL, reterr);
     pg_array_free(&id);
+    pg_array_free(&attempt);
     pg_array_free(&extra);
     pg_array_free(&status);
     pg_array_free(&error);

@@ -17,6 +17,7 @@ enum { RESULT_ERROR_MAX = 96 };
 
 struct result {
     uint8_t notice[16];
+    int attempt;
     bool final;                   /* else another attempt follows */
     bool delivered;               /* of a final one */
     int status;                   /* of HTTP; 0: none came */

@@ -203,15 +203,26 @@ static void set_options(struct transfer *t, const struct post *post)
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* else the end waits for a name server */
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, post->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                      post->timeout_ms < CONNECT_TIMEOUT_MS ? post->timeout_ms
                                                            : (long)CONNECT_TIMEOUT_MS);
 }
 
+static bool is_usable(const char *address)
+{
+    CURLU *url = curl_url();
+    bool ok =
+        (strncasecmp(address, "http://", 7) == 0 || strncasecmp(address, "https://", 8) == 0) &&
+        url && curl_url_set(url, CURLUPART_URL, address, 0) == CURLUE_OK;
+    curl_url_cleanup(url);
+    return ok;
+}
+
 bool sender_post(struct sender *s, const struct post *post)
 {
-    if (strncasecmp(post->url, "http://", 7) != 0 && strncasecmp(post->url, "https://", 8) != 0)
+    if (!is_usable(post->url))
         return false;
     struct transfer *t = mem_new(1, sizeof *t);
     t->sender = s;

@@ -36,5 +36,6 @@ int sender_new(struct sender **ret, struct loop *loop, long max_total, long max_
 void sender_free(
     struct sender *sender); /* NULL is fine; done is called for what is in flight, with an error */
 
-/* Begins a POST; done is called later, exactly once. False when the address is no http(s) URL. */
+/* Begins a POST at once; done is called later, exactly once. False when the address is no http(s)
+ * URL. */
 bool sender_post(struct sender *sender, const struct post *post);
