@@ -12,15 +12,18 @@ enum {
     TOPICS_MAX = 4,
     NAME_MAX_LEN = 200,
     COMMIT_INTERVAL_MS = 100,
-    JOIN_TIMEOUT_MS = 2000,
-    JOIN_PAUSE_MS = 500, /* before it joins again */
+    CHECK_TIMEOUT_MS = 100, /* of one look at a topic; the next one finds the connection made */
+    JOIN_PAUSE_MS = 500,    /* before it joins or looks again */
     CLOSE_TIMEOUT_MS = 3000,
     LOST_MAX = 10, /* handles in a row that ended before they brought a message */
 };
 
 struct consumer {
     struct consumer_options options;
-    rd_kafka_t *rk; /* NULL: to be joined again */
+    char topics[TOPICS_MAX][NAME_MAX_LEN];
+    int n_topics;
+    rd_kafka_t *rk; /* NULL: to be opened again */
+    bool joined;    /* else rk only looks whether the topics are there */
     uint64_t tried_ms;
     int lost;
     rd_kafka_topic_partition_list_t *read;    /* owned: next offset of each partition read from */
@@ -60,26 +63,23 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
     }
 }
 
-static int subscribe(struct consumer *c, const char *const *topics, struct err *reterr)
+static int subscribe(struct consumer *c, struct err *reterr)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(TOPICS_MAX);
-    for (; *topics; topics++)
-        rd_kafka_topic_partition_list_add(list, *topics, RD_KAFKA_PARTITION_UA);
+    for (int i = 0; i < c->n_topics; i++)
+        rd_kafka_topic_partition_list_add(list, c->topics[i], RD_KAFKA_PARTITION_UA);
     rd_kafka_resp_err_t code = rd_kafka_subscribe(c->rk, list);
     rd_kafka_topic_partition_list_destroy(list);
     return code ? kafka_err(reterr, code, "subscribe") : 0;
 }
 
-static int join(struct consumer *c, struct err *reterr)
+static int open_client(struct consumer *c, struct err *reterr)
 {
     const struct consumer_options *o = &c->options;
-    char group[NAME_MAX_LEN], member[NAME_MAX_LEN], names[TOPICS_MAX][NAME_MAX_LEN];
-    const char *topics[TOPICS_MAX + 1] = {NULL};
     const struct conf_common *common = o->common;
+    char group[NAME_MAX_LEN], member[NAME_MAX_LEN];
     snprintf(group, sizeof group, "%s.%s", common->topic_prefix, o->name);
     snprintf(member, sizeof member, "%s.%s.%s", common->topic_prefix, o->name, common->instance);
-    for (int i = 0; i < TOPICS_MAX && o->suffixes[i]; i++)
-        topics[i] = kafka_topic(names[i], sizeof names[i], common->topic_prefix, o->suffixes[i]);
     const char *const pairs[] = {
         "group.id",
         group,
@@ -116,16 +116,37 @@ static int join(struct consumer *c, struct err *reterr)
         return -1;
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     rd_kafka_conf_set_opaque(conf, c);
-    if (kafka_open(&c->rk, RD_KAFKA_CONSUMER, conf, topics, JOIN_TIMEOUT_MS, reterr))
+    if (kafka_open(&c->rk, RD_KAFKA_CONSUMER, conf, NULL, 0, reterr))
         return -1;
     rd_kafka_poll_set_consumer(c->rk);
-    return subscribe(c, topics, reterr);
+    return 0;
+}
+
+/* A failure that mends itself leaves the client open, so that it goes on connecting. */
+static int join(struct consumer *c, struct err *reterr)
+{
+    if (!c->rk && open_client(c, reterr))
+        return -1;
+    for (int i = 0, count; i < c->n_topics; i++)
+        if (kafka_partitions(c->rk, c->topics[i], CHECK_TIMEOUT_MS, &count, reterr))
+            return -1;
+    if (subscribe(c, reterr))
+        return -1;
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(c->rk);
+    static const uint64_t one = 1;
+    rd_kafka_queue_io_event_enable(queue, c->options.wake_fd, &one, sizeof one);
+    rd_kafka_queue_destroy(queue);
+    c->joined = true;
+    return 0;
 }
 
 struct consumer *consumer_new(const struct consumer_options *options)
 {
     struct consumer *c = mem_new(1, sizeof *c);
     c->options = *options;
+    for (; c->n_topics < TOPICS_MAX && options->suffixes[c->n_topics]; c->n_topics++)
+        kafka_topic(c->topics[c->n_topics], NAME_MAX_LEN, options->common->topic_prefix,
+                    options->suffixes[c->n_topics]);
     c->read = rd_kafka_topic_partition_list_new(8);
     c->ended = rd_kafka_topic_partition_list_new(8);
     return c;
@@ -137,29 +158,24 @@ static void leave(struct consumer *c, int timeout_ms)
         rd_kafka_commit(c->rk, c->settled, 1); /* closing waits for it */
     kafka_close(c->rk, timeout_ms);
     c->rk = NULL;
+    c->joined = false;
     forget(c);
 }
 
 /* Joins when it is time to. A failure that mends itself is said once and no error. */
 static int keep_joined(struct consumer *c, struct err *reterr)
 {
-    if (c->rk || (c->tried_ms && now_ms() - c->tried_ms < JOIN_PAUSE_MS))
+    if (c->joined || (c->tried_ms && now_ms() - c->tried_ms < JOIN_PAUSE_MS))
         return 0;
     int failed = join(c, reterr);
     c->tried_ms = now_ms();
-    if (failed) {
-        leave(c, CLOSE_TIMEOUT_MS);
-        if (reterr->kind == ERR_FATAL)
-            return -1;
-        if (!c->away)
-            log_err(LOG_WARN, "waiting for Kafka", reterr);
-        c->away = true;
+    if (!failed)
         return 0;
-    }
-    rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(c->rk);
-    static const uint64_t one = 1;
-    rd_kafka_queue_io_event_enable(queue, c->options.wake_fd, &one, sizeof one);
-    rd_kafka_queue_destroy(queue);
+    if (reterr->kind == ERR_FATAL)
+        return -1;
+    if (!c->away)
+        log_err(LOG_WARN, "waiting for Kafka", reterr);
+    c->away = true;
     return 0;
 }
 
@@ -221,7 +237,7 @@ int consumer_next(struct consumer *c, rd_kafka_message_t **ret, struct err *rete
     *ret = NULL;
     if (keep_joined(c, reterr))
         return -1;
-    while (c->rk) {
+    while (c->joined) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(c->rk, 0);
         if (!m)
             return 0;
@@ -251,7 +267,7 @@ void consumer_settle(struct consumer *c)
 
 void consumer_tick(struct consumer *c)
 {
-    if (!c->rk || !c->settled || now_ms() - c->committed_ms < COMMIT_INTERVAL_MS)
+    if (!c->joined || !c->settled || now_ms() - c->committed_ms < COMMIT_INTERVAL_MS)
         return;
     c->committed_ms = now_ms();
     rd_kafka_commit(c->rk, c->settled, 1);
