@@ -4,8 +4,9 @@
 #include "loop.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
-enum { CALL_MS = 5000, EXACT_MAX = 2000, TAIL_MS = 5000, NAME_MAX_BYTES = 200 };
+enum { CALL_MS = 5000, PAUSE_US = 50000, EXACT_MAX = 2000, TAIL_MS = 5000, NAME_MAX_BYTES = 200 };
 
 static rd_kafka_topic_partition_list_t *partitions(struct kafka_reader *reader,
                                                    const char *const *topics)
@@ -74,6 +75,23 @@ static int set_committed(struct kafka_reader *reader, const char *group, const c
     return 0;
 }
 
+/* A coordinator that has just begun, or moved, answers "not yet" for a moment. */
+static int wait_committed(struct kafka_reader *reader, const char *group, const char *const *topics,
+                          bool *ret_any, struct err *reterr)
+{
+    uint64_t until = now_ms() + CALL_MS;
+    for (;;) {
+        struct err err = {0};
+        if (!set_committed(reader, group, topics, ret_any, &err))
+            return 0;
+        if (err.kind != ERR_RETRY || now_ms() >= until) {
+            *reterr = err;
+            return -1;
+        }
+        usleep(PAUSE_US);
+    }
+}
+
 static int64_t distance(struct kafka_reader *reader)
 {
     size_t n;
@@ -85,10 +103,12 @@ static int64_t distance(struct kafka_reader *reader)
     return sum;
 }
 
+/* Counts events one by one where the distance of offsets counts control records and barriers too.
+ * A tail that can not be read in time leaves the distance. */
 static int count_tail(struct kafka_reader *reader, struct group_lag *ret, struct err *reterr)
 {
     uint64_t until = now_ms() + TAIL_MS;
-    ret->events = 0;
+    int64_t events = 0;
     if (kafka_read_start(reader, reterr))
         return -1;
     while (!kafka_read_done(reader)) {
@@ -97,12 +117,14 @@ static int count_tail(struct kafka_reader *reader, struct group_lag *ret, struct
         if (kafka_read_next(reader, 100, &m, &topic, reterr))
             return -1;
         if (m) {
-            ret->events += !kafka_is_barrier(m);
+            events += !kafka_is_barrier(m);
             rd_kafka_message_destroy(m);
         }
         if (now_ms() > until)
-            return err_fatal(reterr, EXIT_KAFKA, "could not read topics: Kafka does not answer");
+            return 0;
     }
+    ret->events = events;
+    ret->exact = true;
     return 0;
 }
 
@@ -113,11 +135,11 @@ int group_lag(const struct conf_common *common, const char *group, const char *c
     if (kafka_read_open(&reader, common, topics, CALL_MS, reterr))
         return -1;
     *ret = (struct group_lag){0};
-    int rc = set_committed(reader, group, topics, &ret->committed, reterr);
+    int rc = wait_committed(reader, group, topics, &ret->committed, reterr);
     if (!rc) {
         ret->events = distance(reader);
-        ret->exact = ret->events <= EXACT_MAX;
-        if (ret->exact && ret->events)
+        ret->exact = ret->events == 0;
+        if (ret->events && ret->events <= EXACT_MAX)
             rc = count_tail(reader, ret, reterr);
     }
     kafka_read_close(reader);
