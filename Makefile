@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-B        ?= build
+# FAULT=1: with the crash points of src/common/crash.h, for tests only.
+B        ?= $(if $(FAULT),build/fault,build)
 ifeq ($(origin CC),default)
 CC       := gcc
 endif
@@ -22,7 +23,7 @@ PKGS     := libpq libmicrohttpd jansson rdkafka libcurl libcrypto
 # Evaluated when a recipe runs, because `make deps` may install the packages first.
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 ALL_CFLAGS = -std=gnu17 $(WARN) $(CFLAGS) $(SAN) -D_GNU_SOURCE -DSQUAD_VERSION='"$(VERSION)"' \
-             -DSQUAD_SCHEMA_VERSION=$(SCHEMA_VERSION) $(PKG_CFLAGS) -MMD -MP
+             -DSQUAD_SCHEMA_VERSION=$(SCHEMA_VERSION) $(if $(FAULT),-DSQUAD_FAULT) $(PKG_CFLAGS) -MMD -MP
 COMMON_LIBS   := -lpq -lrdkafka -lcrypto -lpthread -lm
 LIBS_intake   := -lmicrohttpd -ljansson
 LIBS_relay    := -ljansson

@@ -1,6 +1,7 @@
 #include "assigner.h"
 
 #include "consumer.h"
+#include "crash.h"
 #include "log.h"
 #include "place.h"
 #include "roster_db.h"
@@ -72,11 +73,13 @@ static int connect_database(struct assigner *a, struct err *reterr)
     if (pg_open(&a->pg, &o, reterr))
         return -1;
     a->placer.pg = a->sweep.pg = a->pg;
+    CRASH_POINT("assigner.roster.before");
     if (roster_load(a->pg, &a->roster, &a->snapshot, reterr)) {
         pg_close(a->pg);
         a->pg = NULL;
         return -1;
     }
+    CRASH_POINT("assigner.roster.after");
     a->refreshed_ms = a->reloaded_ms = a->types_ms = now_ms();
     a->sweep.waiting_all = true;
     memset(a->sweep.waiting_behind, 0, sizeof a->sweep.waiting_behind);
@@ -167,6 +170,7 @@ static int sweep(struct assigner *a, struct err *reterr)
     }
     if (due)
         a->swept_ms = now;
+    CRASH_POINT("assigner.sweep.before");
     if (sweep_woken(&a->sweep, &a->roster, &a->batch, reterr))
         return -1;
     if ((due || a->sweep.waiting_all) && sweep_waiting(&a->sweep, &a->batch, reterr))

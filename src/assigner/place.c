@@ -1,5 +1,6 @@
 #include "place.h"
 
+#include "crash.h"
 #include "log.h"
 #include "loop.h"
 #include "mem.h"
@@ -46,7 +47,9 @@ static int take_events(struct part *part, struct err *reterr)
     struct pg_params params = {0};
     _cleanup_result_ PGresult *res = NULL;
     pg_array_param(&ids, &params);
+    CRASH_POINT("assigner.inbox.before");
     int failed = pg_run(part->placer->pg, "inbox_put", &params, &res, reterr);
+    CRASH_POINT("assigner.inbox.after");
     pg_array_free(&ids);
     if (failed)
         return -1;
@@ -199,11 +202,15 @@ static int hold_experts(struct part *part, struct err *reterr)
     free(ids);
     pg_array_param(&array, &params);
     int failed = 0;
+    if (n)
+        CRASH_POINT("assigner.lock.before");
     if (n && !p->no_advisory_locks)
         failed = pg_run(p->pg, "experts_lock", &params, NULL, reterr);
     if (n && !failed)
         failed = pg_run(p->pg, p->no_advisory_locks ? "experts_read" : "experts_check", &params,
                         &res, reterr);
+    if (n)
+        CRASH_POINT("assigner.lock.after");
     pg_array_free(&array);
     for (int row = 0; n && !failed && row < PQntuples(res); row++)
         check_expert(p->roster, res, row);
@@ -261,7 +268,9 @@ static int write_decisions(struct part *part, struct err *reterr)
     for (int i = 0; i < COLUMNS; i++)
         pg_array_param(&arrays[i], &params);
     pg_param_text(&params, part->placer->actor);
+    CRASH_POINT("assigner.decide.before");
     int failed = n ? pg_run(part->placer->pg, "decide", &params, &res, reterr) : 0;
+    CRASH_POINT("assigner.decide.after");
     for (int i = 0; i < COLUMNS; i++)
         pg_array_free(&arrays[i]);
     if (!failed)
@@ -295,7 +304,9 @@ static int place_tx(struct pg *pg, void *ctx, struct err *reterr)
     if (hold_experts(part, reterr))
         return -1;
     replan(part, true);
-    return write_decisions(part, reterr);
+    int failed = write_decisions(part, reterr);
+    CRASH_POINT("assigner.commit.before");
+    return failed;
 }
 
 /* What was planned has become load. */
@@ -342,6 +353,7 @@ static int try_part(struct part *part, struct err *reterr)
     for (int try = 0;; try++) {
         struct err err = {0};
         int failed = pg_tx(p->pg, "place tickets", place_tx, part, &err);
+        CRASH_POINT("assigner.commit.after");
         if (!failed)
             settle(part);
         release(part);

@@ -1,5 +1,6 @@
 #include "consumer.h"
 
+#include "crash.h"
 #include "log.h"
 #include "loop.h"
 #include "mem.h"
@@ -156,7 +157,9 @@ static void leave(struct consumer *c, int timeout_ms)
 {
     if (c->rk && c->settled)
         rd_kafka_commit(c->rk, c->settled, 1); /* closing waits for it */
+    CRASH_POINT(".leave.before");
     kafka_close(c->rk, timeout_ms);
+    CRASH_POINT(".leave.after");
     c->rk = NULL;
     c->joined = false;
     forget(c);
@@ -242,6 +245,7 @@ int consumer_next(struct consumer *c, rd_kafka_message_t **ret, struct err *rete
         if (!m)
             return 0;
         if (!is_news(c, m)) {
+            CRASH_POINT(".poll.after");
             *ret = m;
             return 0;
         }
@@ -270,7 +274,9 @@ void consumer_tick(struct consumer *c)
     if (!c->joined || !c->settled || now_ms() - c->committed_ms < COMMIT_INTERVAL_MS)
         return;
     c->committed_ms = now_ms();
+    CRASH_POINT(".offset.before");
     rd_kafka_commit(c->rk, c->settled, 1);
+    CRASH_POINT(".offset.after");
     rd_kafka_topic_partition_list_destroy(c->settled);
     c->settled = NULL;
 }

@@ -1,5 +1,6 @@
 #include "pg.h"
 
+#include "crash.h"
 #include "log.h"
 #include "mem.h"
 
@@ -207,6 +208,7 @@ int pg_open(struct pg **ret, const struct pg_options *options, struct err *reter
     _cleanup_pg_ struct pg *pg = mem_new(1, sizeof *pg);
     pg->stmts = options->stmts;
     pg->n_stmts = options->n_stmts;
+    CRASH_POINT(".connect.before");
     pg->conn = connect_to(options, reterr);
     if (!pg->conn)
         return -1;
@@ -218,6 +220,7 @@ int pg_open(struct pg **ret, const struct pg_options *options, struct err *reter
     for (size_t i = 0; i < pg->n_stmts; i++)
         if (prepare(pg, &pg->stmts[i], reterr))
             return -1;
+    CRASH_POINT(".connect.after");
     *ret = pg;
     pg = NULL;
     return 0;

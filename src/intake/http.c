@@ -1,5 +1,6 @@
 #include "http.h"
 
+#include "crash.h"
 #include "endpoints.h"
 #include "intake.h"
 #include "listen.h"
@@ -169,6 +170,7 @@ static enum MHD_Result queue_reply(struct http *h, struct request *r)
         return MHD_NO;
     add_headers(r, response, r->reply.close || h->draining);
     set_deadline(conn_of(r->connection), h->o.body_timeout_ms);
+    CRASH_POINT("intake.reply.before");
     enum MHD_Result ok = MHD_queue_response(r->connection, r->reply.status, response);
     MHD_destroy_response(response);
     return ok;
@@ -289,6 +291,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     struct http *h = cls;
     struct conn *c = conn_of(connection);
     (void)code;
+    CRASH_POINT("intake.reply.after");
     *con_cls = NULL;
     request_done(h, c);
     set_deadline(c, h->o.idle_timeout_ms);
@@ -430,8 +433,10 @@ void http_drain(struct http *h)
         return;
     h->draining = true;
     h->last_active_ms = now_ms();
+    CRASH_POINT("intake.drain.before");
     MHD_quiesce_daemon(h->daemon);
     close_door(h);
+    CRASH_POINT("intake.drain.after");
 }
 
 bool http_drained(struct http *h)

@@ -1,5 +1,6 @@
 #include "lookup.h"
 
+#include "crash.h"
 #include "log.h"
 #include "mem.h"
 #include "sql.h"
@@ -63,6 +64,7 @@ static void on_done(struct session_job *job, const PGresult *res, const struct e
     struct lookup_item *item =
         (struct lookup_item *)((char *)job - offsetof(struct lookup_item, job));
     struct lookup *l = item->lookup;
+    CRASH_POINT("intake.lookup.after");
     l->in_flight--;
     if (!res && err->kind == ERR_RETRY && !item->answered && item->deadline_ms > now_ms())
         wait_again(l, item);
@@ -101,6 +103,7 @@ static void send_waiting(struct lookup *l)
         struct pg_params p = {0};
         const struct pg_stmt *stmt = make_params(l, item, &p);
         l->in_flight++;
+        CRASH_POINT("intake.lookup.before");
         session_send(l->session, &item->job, stmt, &p);
     }
 }

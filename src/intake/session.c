@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include "crash.h"
 #include "log.h"
 #include "mem.h"
 
@@ -182,6 +183,7 @@ static bool take_results(struct session *s)
         ExecStatusType status = PQresultStatus(res);
         if (status == PGRES_PIPELINE_SYNC) {
             PQclear(res);
+            CRASH_POINT("intake.commit.after");
             deliver(s);
             if (!s->pg || pg_conn(s->pg) != conn)
                 return true; /* a callback's send found it lost, and that was dealt with */
@@ -189,6 +191,7 @@ static bool take_results(struct session *s)
             PQclear(res);
         } else {
             s->first->res = res;
+            CRASH_POINT("intake.commit.before");
         }
     }
     return PQstatus(conn) == CONNECTION_OK;
@@ -317,9 +320,11 @@ bool session_send(struct session *s, struct session_job *job, const struct pg_st
     s->last = &job->next;
     if (!s->stuck_timer.at_ms)
         loop_timer_set(s->o.loop, &s->stuck_timer, job->sent_ms + (uint64_t)s->o.job_timeout_ms);
+    CRASH_POINT("intake.sync.before");
     if (!PQsendQueryPrepared(conn, stmt->name, params->n, params->values, params->lengths,
                              params->formats, stmt->binary) ||
         !PQpipelineSync(conn) || !flush(s))
         lost_now(s, "send to PostgreSQL");
+    CRASH_POINT("intake.sync.after");
     return true;
 }

@@ -1,5 +1,6 @@
 #include "store.h"
 
+#include "crash.h"
 #include "log.h"
 #include "mem.h"
 #include "rows.h"
@@ -179,6 +180,7 @@ static void on_winners(struct session_job *job, const PGresult *res, const struc
 {
     struct winners *w = (struct winners *)((char *)job - offsetof(struct winners, job));
     struct store *s = w->store;
+    CRASH_POINT("intake.winners.after");
     if (err)
         log_once(s, err);
     else
@@ -197,6 +199,7 @@ static void on_winners(struct session_job *job, const PGresult *res, const struc
 static void send_winners(struct store *s)
 {
     s->busy = true;
+    CRASH_POINT("intake.winners.before");
     s->winners_out = (s->winners[0].n > 0) + (s->winners[1].n > 0);
     for (int i = 0; i < WINNER_STATEMENTS; i++) {
         struct winners *w = &s->winners[i];
@@ -269,6 +272,7 @@ static void on_inserted(struct session_job *job, const PGresult *res, const stru
 {
     struct store *s = (struct store *)((char *)job - offsetof(struct store, insert_job));
     s->busy = false;
+    CRASH_POINT("intake.insert.after");
     if (err)
         insert_failed(s, err);
     else
@@ -290,6 +294,7 @@ static void send_insert(struct store *s)
     struct pg_params p = {0};
     rows_insert(s->rows, s->leader + s->lo, s->hi - s->lo, &p);
     s->busy = true;
+    CRASH_POINT("intake.insert.before");
     if (!session_send(s->session, &s->insert_job, &statements[INSERT], &p)) {
         s->busy = false;
         bisect_again(&s->ranges, s->lo, s->hi);

@@ -1,5 +1,6 @@
 #include "delivery.h"
 
+#include "crash.h"
 #include "mem.h"
 #include "message.h"
 #include "signature.h"
@@ -96,6 +97,7 @@ static const char *begin(struct sender *sender, struct delivery *d, const PGresu
         post.headers[n++] = head[2];
     if (traceparent)
         post.headers[n++] = head[3];
+    CRASH_POINT("notifier.send.before");
     return sender_post(sender, &post) ? NULL : "the expert's address is not an http or https URL";
 }
 

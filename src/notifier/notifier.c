@@ -1,6 +1,7 @@
 #include "notifier.h"
 
 #include "consumer.h"
+#include "crash.h"
 #include "delivery.h"
 #include "log.h"
 #include "sql.h"
@@ -61,7 +62,10 @@ static int connect_database(struct notifier *n, struct err *reterr)
     n->due = true;
     /* Not after a mere cut: what is in flight is still ours. */
     pg_param_text(&params, n->actor);
-    return n->in_flight || n->results.n ? 0 : pg_run(n->pg, "reclaim", &params, NULL, reterr);
+    CRASH_POINT("notifier.reclaim.before");
+    int failed = n->in_flight || n->results.n ? 0 : pg_run(n->pg, "reclaim", &params, NULL, reterr);
+    CRASH_POINT("notifier.reclaim.after");
+    return failed;
 }
 
 /* Events only wake: the table says what is due. */
@@ -119,8 +123,11 @@ static int claim_some(struct notifier *n, int max, struct err *reterr)
     pg_param_int8(&params, CLAIM_MARGIN_MS);
     pg_param_int4(&params, max);
     busy_params(n, &params);
+    CRASH_POINT("notifier.claim.before");
     if (pg_run(n->pg, "claim", &params, &res, reterr))
         return -1;
+    if (PQntuples(res))
+        CRASH_POINT("notifier.claim.after");
     n->swept_ms = now_ms();
     n->due = PQntuples(res) == max;
     n->hidden = false;

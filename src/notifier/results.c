@@ -1,5 +1,6 @@
 #include "results.h"
 
+#include "crash.h"
 #include "log.h"
 #include "mem.h"
 #include "ticket.h"
@@ -59,7 +60,9 @@ static int write_some(struct pg *pg, const struct result *items, size_t n, const
     if (!final)
         pg_array_param(&extra, &params);
     pg_param_text(&params, actor);
+    CRASH_POINT("notifier.mark.before");
     int failed = pg_run(pg, final ? "finish" : "retry", &params, NULL, reterr);
+    CRASH_POINT("notifier.mark.after");
     pg_array_free(&id);
     pg_array_free(&attempt);
     pg_array_free(&extra);

@@ -1,5 +1,6 @@
 #include "sender.h"
 
+#include "crash.h"
 #include "mem.h"
 
 #include <curl/curl.h>
@@ -60,6 +61,7 @@ static const char *error_text(const struct transfer *t, CURLcode code, char *buf
 static void finish(struct transfer *t, CURLcode code)
 {
     struct sender *s = t->sender;
+    CRASH_POINT("notifier.answer.after");
     char buf[64];
     curl_off_t retry_after = 0;
     struct answer a = {.ctx = t->ctx};
@@ -238,8 +240,10 @@ bool sender_post(struct sender *s, const struct post *post)
     if (t->next)
         t->next->previous = t;
     s->first = t;
-    if (curl_multi_add_handle(s->multi, t->easy) == CURLM_OK)
+    if (curl_multi_add_handle(s->multi, t->easy) == CURLM_OK) {
+        CRASH_POINT("notifier.send.after");
         return true;
+    }
     end_transfer(t);
     return false;
 }

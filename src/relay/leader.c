@@ -1,5 +1,6 @@
 #include "leader.h"
 
+#include "crash.h"
 #include "log.h"
 #include "outbox.h"
 
@@ -32,8 +33,10 @@ static int try_lock(struct leader *l, struct err *reterr)
     struct pg_params params = {0};
     _cleanup_result_ PGresult *res = NULL;
     pg_param_text(&params, l->conf->topic_prefix);
+    CRASH_POINT("relay.lock.before");
     if (pg_run(l->pg, "lock_try", &params, &res, reterr))
         return -1;
+    CRASH_POINT("relay.lock.after");
     if (pg_get_bool(res, 0, 0)) {
         l->leads = true;
         l->since_ms = now_ms();
@@ -148,5 +151,8 @@ int leader_copy(struct leader *l, const char *relay, const struct position *p, s
     pg_param_int4(&params, p->timeline);
     pg_param_text(&params, name);
     pg_param_text(&params, since);
-    return pg_run(l->pg, "progress_put", &params, NULL, reterr);
+    CRASH_POINT("relay.copy.before");
+    int failed = pg_run(l->pg, "progress_put", &params, NULL, reterr);
+    CRASH_POINT("relay.copy.after");
+    return failed;
 }

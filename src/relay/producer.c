@@ -1,5 +1,6 @@
 #include "producer.h"
 
+#include "crash.h"
 #include "kafka.h"
 #include "log.h"
 #include "loop.h"
@@ -90,8 +91,10 @@ static rd_kafka_conf_t *make_conf(struct producer *p, const struct producer_opti
 static int init_transactions(struct producer *p, int timeout_ms, struct err *reterr)
 {
     uint64_t until = now_ms() + (uint64_t)timeout_ms;
+    CRASH_POINT("relay.init.before");
     for (;;) {
         rd_kafka_error_t *error = rd_kafka_init_transactions(p->rk, 1000);
+        CRASH_POINT("relay.init.after");
         if (!error)
             return 0;
         bool again = rd_kafka_error_is_retriable(error) && now_ms() < until;
@@ -155,12 +158,14 @@ int producer_begin(struct producer *p, uint64_t txn, struct err *reterr)
 static int produce(struct producer *p, int topic, int partition, const char *key, const void *value,
                    size_t size, rd_kafka_headers_t *headers, int64_t seq, struct err *reterr)
 {
+    CRASH_POINT("relay.produce.before");
     for (;;) {
         rd_kafka_resp_err_t code = rd_kafka_producev(
             p->rk, RD_KAFKA_V_RKT(p->topic[topic]), RD_KAFKA_V_PARTITION(partition),
             RD_KAFKA_V_KEY(key, strlen(key)), RD_KAFKA_V_VALUE((void *)(uintptr_t)value, size),
             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers),
             RD_KAFKA_V_OPAQUE((void *)(intptr_t)seq), RD_KAFKA_V_END);
+        CRASH_POINT("relay.produce.after");
         if (!code)
             return 0;
         if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
@@ -243,14 +248,17 @@ int producer_position(struct producer *p, const char *json, struct err *reterr)
 {
     rd_kafka_headers_t *h = rd_kafka_headers_new(1);
     header(h, "squad_txn", p->txn);
+    CRASH_POINT("relay.progress.before");
     return produce(p, TOPIC_PROGRESS, 0, "position", json, strlen(json), h, -1, reterr);
 }
 
 int producer_commit(struct producer *p, producer_wait_fn *keep_waiting, void *ctx,
                     struct err *reterr)
 {
+    CRASH_POINT("relay.commit.before");
     for (;;) {
         rd_kafka_error_t *error = rd_kafka_commit_transaction(p->rk, COMMIT_SLICE_MS);
+        CRASH_POINT("relay.commit.after");
         if (!error)
             break;
         bool again = rd_kafka_error_is_retriable(error) && keep_waiting(ctx);

@@ -1,5 +1,6 @@
 #include "progress.h"
 
+#include "crash.h"
 #include "kafka.h"
 #include "log.h"
 #include "loop.h"
@@ -254,6 +255,7 @@ static int send_barrier(struct recovery *r, enum settle_verdict verdict, struct 
     struct producer *p = r->pair[txn % 2];
     LOG(WARN, "a transaction hangs after a restart of Kafka; settling it", F_INT("txn", txn),
         F_STR("verdict", verdict == SETTLE_COMMIT ? "commit" : "abort"));
+    CRASH_POINT("relay.settle.before");
     if (producer_begin(p, txn, reterr))
         return -1;
     for (int i = 0; i < r->n; i++) {
@@ -266,8 +268,10 @@ static int send_barrier(struct recovery *r, enum settle_verdict verdict, struct 
         if (failed)
             return -1;
     }
-    return verdict == SETTLE_COMMIT ? producer_commit(p, wait_always, &until, reterr)
-                                    : producer_abort(p, SCAN_TIMEOUT_MS, reterr);
+    int failed = verdict == SETTLE_COMMIT ? producer_commit(p, wait_always, &until, reterr)
+                                          : producer_abort(p, SCAN_TIMEOUT_MS, reterr);
+    CRASH_POINT("relay.settle.after");
+    return failed;
 }
 
 static int settle_all(struct recovery *r, struct err *reterr)

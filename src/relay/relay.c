@@ -1,5 +1,6 @@
 #include "relay.h"
 
+#include "crash.h"
 #include "kafka.h"
 #include "leader.h"
 #include "log.h"
@@ -99,9 +100,12 @@ static int recover(struct relay *r, struct err *reterr)
     struct identity id;
     close_pair(r);
     position_free(&r->at);
-    if (load_topics(r, reterr) || open_pair(r, reterr) ||
-        progress_recover(&r->conf->common, &r->topics, r->pair, &r->at, &found, reterr))
+    if (load_topics(r, reterr) || open_pair(r, reterr))
         return -1;
+    CRASH_POINT("relay.position.before");
+    if (progress_recover(&r->conf->common, &r->topics, r->pair, &r->at, &found, reterr))
+        return -1;
+    CRASH_POINT("relay.position.after");
     if (leader_identity(&r->leader, &id, reterr))
         return -1;
     if (found ? position_check(&r->at, &id, reterr) : first_position(r, &id, reterr))
@@ -148,8 +152,10 @@ static int send_row(struct relay *r, struct producer *p, const struct outbox_row
         reason = err.text;
     }
     next->dead++;
+    CRASH_POINT("relay.dead.before");
     if (poison_record(&r->poison, r->leader.pg, row, meant_for, reason, reterr))
         return -1;
+    CRASH_POINT("relay.dead.after");
     return producer_dead(p, row, meant_for, reason, reterr);
 }
 
@@ -161,7 +167,9 @@ static int publish(struct relay *r, const struct outbox_batch *batch, struct err
     outbox_advance(batch, &next);
     next.txn++;
     struct producer *p = r->pair[next.txn % 2];
+    CRASH_POINT("relay.begin.before");
     int failed = producer_begin(p, next.txn, reterr);
+    CRASH_POINT("relay.begin.after");
     for (int i = 0; i < batch->n && !failed; i++) {
         struct outbox_row row;
         outbox_row(batch, i, &row);
@@ -189,9 +197,12 @@ static int publish(struct relay *r, const struct outbox_batch *batch, struct err
 static int step(struct relay *r, int *ret_rows, struct err *reterr)
 {
     struct outbox_batch batch = {0};
+    CRASH_POINT("relay.read.before");
     if (outbox_read(r->leader.pg, &r->at, (int)r->conf->batch_max, &batch, reterr))
         return -1;
     *ret_rows = batch.n;
+    if (batch.n)
+        CRASH_POINT("relay.read.after");
     int failed = 0;
     if (batch.n)
         failed = publish(r, &batch, reterr);

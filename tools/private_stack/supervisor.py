@@ -23,7 +23,7 @@ class Supervisor:
         self.say = say
         self.processes = []
         self.stop_asked = False
-        for name in ("log", "pid"):
+        for name in ("log", "pid", "crash"):
             (self.run_dir / name).mkdir(parents=True, exist_ok=True)
         ports = services.free_ports(5)
         self.pg_port, self.kafka_port, controller_port, self.http_port, self.hook_port = ports
@@ -82,7 +82,9 @@ class Supervisor:
         own = {"SQUAD_DB": f"host=127.0.0.1 port={self.pg_port} dbname=squad",
                "SQUAD_KAFKA": self.env["SQUAD_KAFKA"]}
         for name in programs:
-            extra = {"SQUAD_LISTEN": f"127.0.0.1:{self.http_port}"} if name == "intake" else {}
+            extra = {"SQUAD_CRASH_FILE": str(self.run_dir / "crash" / name)}  # a fault build looks at it
+            if name == "intake":
+                extra["SQUAD_LISTEN"] = f"127.0.0.1:{self.http_port}"
             self.add(name, [str(self.bin_dir / f"squad-{name}")], own | extra)
         if "intake" in programs:
             self.wait_intake()
