@@ -76,8 +76,7 @@ class Supervisor:
         self.say("migrating, making topics, seeding")
         for command in ("migrate", "topics", "seed"):
             self.squad(command, *(["--capacity", str(capacity)] if command == "seed" and capacity else []))
-        self.add("receiver", [str(HERE / "tools" / "squad-receiver"), "--port", str(self.hook_port),
-                              "--hooks", self.env["SQUAD_HOOKS"], "--secret", self.env["SQUAD_WEBHOOK_SECRET"]], {})
+        self.add_receiver()
         # Each program connects as its own role: no user in the conninfo.
         own = {"SQUAD_DB": f"host=127.0.0.1 port={self.pg_port} dbname=squad",
                "SQUAD_KAFKA": self.env["SQUAD_KAFKA"]}
@@ -88,6 +87,10 @@ class Supervisor:
             self.add(name, [str(self.bin_dir / f"squad-{name}")], own | extra)
         if "intake" in programs:
             self.wait_intake()
+
+    def add_receiver(self):
+        self.add("receiver", [str(HERE / "tools" / "squad-receiver"), "--port", str(self.hook_port),
+                              "--hooks", self.env["SQUAD_HOOKS"], "--secret", self.env["SQUAD_WEBHOOK_SECRET"]], {})
 
     def add(self, name, argv, env):
         p = Process(name, argv, self.base_env | env, self.run_dir / "log" / f"{name}.log",
