@@ -3,39 +3,54 @@
 #include "log.h"
 #include "mem.h"
 
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCKED_MAX = 10000 };
-
-static void key_of(const struct outbox_row *row, char *buf, size_t size)
+static int by_text(const void *a, const void *b)
 {
-    snprintf(buf, size, "%s/%s", row->aggregatetype, row->aggregateid);
+    return strcmp(a, b);
 }
 
-static void block(struct poison *p, const char *key)
+static char *key_of(const struct outbox_row *row)
 {
-    if (p->n_blocked == BLOCKED_MAX)
-        return;
-    void *grown = mem_resize(p->blocked, (size_t)(p->n_blocked + 1), sizeof *p->blocked);
-    p->blocked = grown;
-    snprintf(p->blocked[p->n_blocked++], sizeof *p->blocked, "%s", key);
+    char *key;
+    if (asprintf(&key, "%s/%s", row->aggregatetype, row->aggregateid) < 0)
+        abort();
+    return key;
 }
 
-static bool is_blocked(const struct poison *p, const char *key)
+/* Takes key. */
+static void block(struct poison *p, char *key)
 {
-    for (int i = 0; i < p->n_blocked; i++)
-        if (strcmp(p->blocked[i], key) == 0)
-            return true;
-    return false;
+    char **node = tsearch(key, &p->blocked, by_text);
+    if (!node)
+        abort();
+    if (*node != key)
+        free(key);
+}
+
+void poison_block(struct poison *p, const struct outbox_row *row)
+{
+    if (p->policy == POISON_BLOCK)
+        block(p, key_of(row));
+}
+
+static bool is_blocked(const struct poison *p, const struct outbox_row *row)
+{
+    if (!p->blocked)
+        return false;
+    char *key = key_of(row);
+    bool found = tfind(key, &p->blocked, by_text);
+    free(key);
+    return found;
 }
 
 void poison_free(struct poison *p)
 {
-    free(p->blocked);
+    tdestroy(p->blocked, free);
     p->blocked = NULL;
-    p->n_blocked = 0;
 }
 
 int poison_load(struct poison *p, struct pg *pg, struct err *reterr)
@@ -47,7 +62,7 @@ int poison_load(struct poison *p, struct pg *pg, struct err *reterr)
     if (pg_run(pg, "dead_keys", NULL, &res, reterr))
         return -1;
     for (int i = 0; i < PQntuples(res); i++)
-        block(p, PQgetvalue(res, i, 0));
+        block(p, mem_text(PQgetvalue(res, i, 0)));
     return 0;
 }
 
@@ -63,12 +78,8 @@ const char *poison_reason(const struct poison *p, const struct outbox_row *row)
     for (int i = 0; i < n && i < p->n_refused; i++)
         if (p->refused[i] == row->seq)
             return "refused by Kafka";
-    if (p->n_blocked) {
-        char key[160];
-        key_of(row, key, sizeof key);
-        if (is_blocked(p, key))
-            return "an earlier event of its key is a dead letter";
-    }
+    if (is_blocked(p, row))
+        return "an earlier event of its key is a dead letter";
     return NULL;
 }
 
@@ -84,9 +95,6 @@ int poison_record(struct poison *p, struct pg *pg, const struct outbox_row *row,
         return -1;
     LOG(WARN, "row goes to the dead-letter topic", F_INT("seq", row->seq), F_STR("id", row->id),
         F_STR("type", row->type), F_STR("topic", meant_for), F_STR("reason", reason));
-    char key[160];
-    key_of(row, key, sizeof key);
-    if (p->policy == POISON_BLOCK && !is_blocked(p, key))
-        block(p, key);
+    poison_block(p, row);
     return 0;
 }

@@ -18,8 +18,7 @@ struct poison {
     enum poison_policy policy;
     int64_t refused[64]; /* seq of rows that Kafka refused after taking them */
     int n_refused;
-    char (*blocked)[160]; /* owned; "aggregatetype/aggregateid" */
-    int n_blocked;
+    void *blocked; /* owned; a tree (search.h) of "aggregatetype/aggregateid" */
 };
 
 void poison_free(struct poison *p);
@@ -29,6 +28,9 @@ int poison_load(struct poison *p, struct pg *pg, struct err *reterr);
 
 /* Remembers a row that a delivery report refused. */
 void poison_refuse(struct poison *p, int64_t seq);
+
+/* Blocks the row's key, if that is the policy. */
+void poison_block(struct poison *p, const struct outbox_row *row);
 
 /* Why the row must not be tried, or NULL: go on. */
 const char *poison_reason(const struct poison *p, const struct outbox_row *row);

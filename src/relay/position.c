@@ -60,7 +60,7 @@ bool snapshot_bounds(const char *text, uint64_t *ret_xmin, uint64_t *ret_xmax)
     uint64_t xmin, xmax, xip, last = 0;
     if (!text || !number(&text, ':', &xmin) || !number(&text, ':', &xmax) || !xmin || xmin > xmax)
         return false;
-    while (*text) {
+    for (bool more = *text; more; more = text[-1] == ',') {
         if (!number(&text, ',', &xip) || xip < xmin || xip >= xmax || xip <= last)
             return false;
         last = xip;
@@ -91,29 +91,40 @@ static void json_freep(json_t **j)
     json_decref(*j);
 }
 
+/* The members beside their types: what no relay has ever written is refused. */
+static bool is_sound(const struct position *p, const char *prev, const char *cur)
+{
+    uint64_t xmin, xmax, cur_xmin, cur_xmax;
+    if (!snapshot_bounds(prev, &xmin, &xmax))
+        return false;
+    if (cur && (!snapshot_bounds(cur, &cur_xmin, &cur_xmax) || cur_xmin < xmin || cur_xmax < xmax))
+        return false;
+    return p->last_seq >= 0 && p->rows >= 0 && p->dead >= 0 && p->dead <= p->rows &&
+           p->timeline > 0;
+}
+
 int position_decode(const char *json, size_t size, struct position *ret, struct err *reterr)
 {
     json_error_t e;
     __attribute__((cleanup(json_freep))) json_t *root = json_loadb(json, size, 0, &e);
     const char *prev = NULL, *cur = NULL, *system = NULL;
     json_int_t version = 0, last_seq = 0, txn = 0, rows = 0, dead = 0, timeline = 0;
-    uint64_t xmin, xmax;
-    if (!root ||
-        json_unpack(root, "{s:I,s:s,s?s,s:I,s:I,s:I,s:I,s:s,s:I}", "version", &version,
-                    "snapshot_prev", &prev, "snapshot_cur", &cur, "last_seq", &last_seq, "txn",
-                    &txn, "rows", &rows, "dead", &dead, "system_identifier", &system, "timeline",
-                    &timeline) ||
-        version != 1 || !snapshot_bounds(prev, &xmin, &xmax) ||
-        (cur && !snapshot_bounds(cur, &xmin, &xmax)) || txn < 0) {
+    struct position p = {0};
+    bool ok = root &&
+              json_unpack(root, "{s:I,s:s,s?s,s:I,s:I,s:I,s:I,s:s,s:I}", "version", &version,
+                          "snapshot_prev", &prev, "snapshot_cur", &cur, "last_seq", &last_seq,
+                          "txn", &txn, "rows", &rows, "dead", &dead, "system_identifier", &system,
+                          "timeline", &timeline) == 0 &&
+              version == 1 && txn >= 0 && timeline <= INT32_MAX && number(&system, '\0', &p.system);
+    p.last_seq = last_seq;
+    p.txn = (uint64_t)txn;
+    p.rows = rows;
+    p.dead = dead;
+    p.timeline = (int32_t)timeline;
+    if (!ok || !is_sound(&p, prev, cur)) {
         err_fatal(reterr, EXIT_POSITION, "could not read the relay's position: it is not valid");
         return err_hint(reterr, "Look at the last record of the topic relay.progress.");
     }
-    struct position p = {.last_seq = last_seq,
-                         .txn = (uint64_t)txn,
-                         .rows = rows,
-                         .dead = dead,
-                         .system = strtoull(system, NULL, 10),
-                         .timeline = (int32_t)timeline};
     position_set(&p.snapshot_prev, prev);
     position_set(&p.snapshot_cur, cur);
     *ret = p;
