@@ -1,4 +1,5 @@
-/* The decision on hanging transactions: its table, and a model of every way a broker can lose markers. */
+/* The decision on hanging transactions: its table, and a model of every way a broker can lose
+ * markers. */
 #include "settle.h"
 
 #include <criterion/criterion.h>
@@ -36,10 +37,10 @@ Test(settle, the_table_of_decisions)
 }
 
 /*
- * The model. Two transactions may hang at once: N, and N + 1 which the other producer began when the
- * commit of N had returned. Each wrote to some of three partitions and was committed or aborted by
- * the coordinator; of the markers any may be lost. Partition 0 is the one of the position, to which
- * every transaction writes, last. Earlier transactions are complete.
+ * The model. Two transactions may hang at once: N, and N + 1 which the other producer began when
+ * the commit of N had returned. Each wrote to some of three partitions and was committed or aborted
+ * by the coordinator; of the markers any may be lost. Partition 0 is the one of the position, to
+ * which every transaction writes, last. Earlier transactions are complete.
  */
 enum { PARTS = 3, N = 10, TXNS = 2, ALL = (1 << PARTS) - 1 };
 
@@ -118,13 +119,13 @@ static void check(const struct txn before[TXNS])
         }
         char what[160];
         snprintf(what, sizeof what, "%d wrote %d marked %d, %d wrote %d marked %d: txn %d shows %d",
-                 before[0].fate, before[0].wrote, before[0].marked, before[1].fate,
-                 before[1].wrote, before[1].marked, i, visible);
+                 before[0].fate, before[0].wrote, before[0].marked, before[1].fate, before[1].wrote,
+                 before[1].marked, i, visible);
         cr_assert(visible == 0 || visible == t[i].wrote, "%s", what);
         cr_assert(t[i].fate == COMMITTED || !visible, "%s", what); /* nothing is invented */
         /* The later one's position lies behind it, so that its commit had returned is known. */
         if (i == 0 && (t[1].wrote & 1))
-            cr_assert(visible == t[i].wrote, "%s", what); 
+            cr_assert(visible == t[i].wrote, "%s", what);
         bool was_seen = false;
         for (int part = 0; part < PARTS; part++)
             was_seen |= is_visible(before, i, part);
@@ -146,7 +147,9 @@ Test(settle, whatever_markers_are_lost_a_transaction_shows_whole_or_not_at_all)
                                 continue;
                             struct txn t[TXNS] = {
                                 {.fate = (enum fate)f0, .wrote = w0, .marked = m0},
-                                {.fate = w1 ? (enum fate)f1 : NEVER_BEGAN, .wrote = w1, .marked = m1},
+                                {.fate = w1 ? (enum fate)f1 : NEVER_BEGAN,
+                                 .wrote = w1,
+                                 .marked = m1},
                             };
                             check(t);
                             n++;

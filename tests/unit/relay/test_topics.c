@@ -15,7 +15,8 @@ Test(topics, an_aggregatetype_names_its_topic)
 
 Test(topics, others_have_none_and_never_the_relays_own)
 {
-    static const char *const types[] = {"", "tickets", "Ticket", "dead", "relay.progress", "invoice"};
+    static const char *const types[] = {"",     "tickets",        "Ticket",
+                                        "dead", "relay.progress", "invoice"};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         cr_expect_eq(topics_route(types[i]), -1, "%s", types[i]);
 }
