@@ -54,14 +54,15 @@ def postgres_user():
     raise StackError("could not find a user to run PostgreSQL as: neither postgres nor nobody exists")
 
 
-def postgres(run_dir, env, port):
-    """Makes the cluster when it is not there and returns its process, not started."""
+def postgres(run_dir, env, port, data_root="/var/tmp", more=None):
+    """Makes the cluster below data_root when it is not there and returns its process, not started.
+    more: settings that differ from those below."""
     user = postgres_user()
     link = run_dir / "pgdata"
     if not link.exists():
         if user:
             # The checkout may lie where that user can not go.
-            data = Path(tempfile.mkdtemp(prefix="squad-pg-", dir="/var/tmp"))
+            data = Path(tempfile.mkdtemp(prefix="squad-pg-", dir=data_root))
             os.chown(data, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
             link.unlink(missing_ok=True)
             link.symlink_to(data)
@@ -73,7 +74,7 @@ def postgres(run_dir, env, port):
         "max_connections": 200, "max_prepared_transactions": 10, "shared_buffers": "256MB",
         "max_wal_size": "4GB", "checkpoint_timeout": "15min", "wal_level": "logical", "log_line_prefix": "%m [%p] %a ",
         "log_autovacuum_min_duration": -1, "log_checkpoints": "off", "random_page_cost": 1.1, "jit": "off",
-    }
+    } | (more or {})
     argv = [str(PG_BIN / "postgres"), "-D", str(link.resolve())]
     for name, value in settings.items():
         argv += ["-c", f"{name}={value}"]
@@ -81,8 +82,9 @@ def postgres(run_dir, env, port):
                    user=user, cwd="/", stop_signal=signal.SIGINT, stop_timeout_s=10)
 
 
-def kafka(run_dir, env, port, controller_port):
-    """Formats the storage when it is not there and returns the broker's process, not started."""
+def kafka(run_dir, env, port, controller_port, data_dir=None, listeners=None, more=None):
+    """Formats the storage when it is not there and returns the broker's process, not started.
+    listeners: {name: (port, advertised port)} beside the plain one; more: settings that differ."""
     if not KAFKA_LIB.is_dir():
         raise StackError("could not find the jars of Kafka: run make deps")
     home = run_dir / "kafka"
@@ -91,12 +93,15 @@ def kafka(run_dir, env, port, controller_port):
             f"-Dlog4j2.configurationFile={HERE}/tools/kafka/log4j2.properties", "-cp", f"{KAFKA_LIB}/*"]
     if not config.exists():
         home.mkdir(parents=True, exist_ok=True)
+        at = {"PLAINTEXT": (port, port)} | (listeners or {})
         settings = {
             "process.roles": "broker,controller", "node.id": 1,
             "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
-            "controller.listener.names": "CONTROLLER", "log.dirs": home / "data",
+            "listeners": ",".join([f"{name}://127.0.0.1:{p}" for name, (p, _) in at.items()]
+                                  + [f"CONTROLLER://127.0.0.1:{controller_port}"]),
+            "advertised.listeners": ",".join(f"{name}://127.0.0.1:{p}" for name, (_, p) in at.items()),
+            "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in (*at, "CONTROLLER")),
+            "controller.listener.names": "CONTROLLER", "log.dirs": data_dir or home / "data",
             "auto.create.topics.enable": "false", "default.replication.factor": 1,
             "offsets.topic.replication.factor": 1, "offsets.topic.num.partitions": 4,
             "transaction.state.log.replication.factor": 1, "transaction.state.log.min.isr": 1,
@@ -105,7 +110,7 @@ def kafka(run_dir, env, port, controller_port):
             "group.min.session.timeout.ms": 1000, "broker.session.timeout.ms": 3000,
             "broker.heartbeat.interval.ms": 500, "num.partitions": 1, "log.cleaner.dedupe.buffer.size": 16777216,
             "controlled.shutdown.enable": "true", "num.recovery.threads.per.data.dir": 2,
-        }
+        } | (more or {})
         config.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
         cluster_id = run(java + ["kafka.tools.StorageTool", "random-uuid"], "make a cluster id", env=env).split()[-1]
         run(java + ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(config)],

@@ -1,0 +1,407 @@
+"""The checks on a run's evidence. Each is a function with a name; what it yields is wrong.
+
+Evidence: commits.txt (what PostgreSQL committed), history.jsonl (clients and experts), hooks.jsonl (receivers),
+committed.jsonl, uncommitted.jsonl and live.jsonl (three readers of Kafka), run.jsonl (what the runner did),
+verify.json (squad's own opinion), facts.json.
+"""
+import json
+import traceback
+from collections import Counter, defaultdict
+from functools import cached_property
+from pathlib import Path
+
+from . import commits
+from .model import RULES, Model
+
+CHECKS = {}
+EXPLAINED_FOR_S = 15.0  # a fault explains repeats until so long after its end
+BARRIER = "squad.relay.barrier.v1"
+
+
+def check(name):
+    def register(function):
+        CHECKS[name] = function
+        return function
+    return register
+
+
+def read_lines(path):
+    with open(path, newline="\n") as f:
+        return [json.loads(line) for line in f if line.endswith("\n")]
+
+
+class Evidence:
+    def __init__(self, directory):
+        self.dir = Path(directory)
+
+    @cached_property
+    def model(self):
+        return Model().replay(commits.read(self.dir / "commits.txt"))
+
+    @cached_property
+    def history(self):
+        return read_lines(self.dir / "history.jsonl")
+
+    @cached_property
+    def hooks(self):
+        return read_lines(self.dir / "hooks.jsonl")
+
+    @cached_property
+    def run(self):
+        return read_lines(self.dir / "run.jsonl")
+
+    @cached_property
+    def facts(self):
+        return json.loads((self.dir / "facts.json").read_text())
+
+    @cached_property
+    def verify(self):
+        return json.loads((self.dir / "verify.json").read_text())
+
+    def records(self, name):
+        """Records of a reader without what the storm itself put there and without the relay's barriers."""
+        return [r for r in read_lines(self.dir / f"{name}.jsonl") if not r["poison"] and r["type"] != BARRIER]
+
+    @cached_property
+    def committed(self):
+        return self.records("committed")
+
+    @cached_property
+    def acknowledged(self):
+        """{key: [answers]} of posts with 2xx."""
+        answers = defaultdict(list)
+        for line in self.history:
+            if line["e"] == "ok":
+                answers[line["key"]].append(line)
+        return answers
+
+    @cached_property
+    def by_marker(self):
+        """{customer_ref: [tickets]}: each key's body names its operation."""
+        tickets = defaultdict(list)
+        for t in self.model.tickets.values():
+            tickets[t["customer_ref"]].append(t)
+        return tickets
+
+    @cached_property
+    def faults(self):
+        return [line for line in self.run if line["e"] == "fault"]
+
+    def explained(self, t0, t1, touches):
+        """True when a fault that touches one of these was under way between the two times."""
+        return any(f["t0"] <= t1 and t0 <= f["t1"] + EXPLAINED_FOR_S and touches & set(f["touches"])
+                   for f in self.faults)
+
+
+# --- the clients' history ---
+
+@check("lost")
+def acknowledged_tickets_are_stored(ev):
+    for key, answers in ev.acknowledged.items():
+        ticket = ev.model.tickets.get(answers[0]["id"])
+        if ticket is None:
+            yield f"{key} was answered {answers[0]['status']} with {answers[0]['ref']}, which is not stored"
+        elif ticket["ref"] != answers[0]["ref"]:
+            yield f"{key} was answered {answers[0]['ref']}, stored is {ticket['ref']}"
+
+
+@check("equal-answers")
+def one_key_has_one_answer(ev):
+    for key, answers in ev.acknowledged.items():
+        if len({(a["id"], a["ref"], a["created_at"]) for a in answers}) > 1:
+            yield f"{key} was answered {sorted({a['ref'] for a in answers})}"
+
+
+@check("one-key-one-ticket")
+def one_key_makes_one_ticket(ev):
+    for marker, tickets in ev.by_marker.items():
+        if len(tickets) > 1:
+            yield f"{marker} made {len(tickets)} tickets: {[t['ref'] for t in tickets]}"
+
+
+@check("unexpected")
+def every_ticket_was_posted(ev):
+    posted = {line["customer_ref"] for line in ev.history if line["e"] == "invoke"}
+    for marker, tickets in ev.by_marker.items():
+        if marker not in posted:
+            yield f"ticket {tickets[0]['ref']} of {marker} was posted by nobody"
+
+
+@check("refused-yet-stored")
+def refused_requests_leave_no_ticket(ev):
+    refused, refs = {}, {}
+    for line in ev.history:
+        if line["e"] == "invoke":
+            refs[line["op"], line["copy"]] = line["customer_ref"]
+        elif line["e"] == "failed":
+            refused[line["op"], line["copy"]] = line
+    for op, line in refused.items():
+        if ev.by_marker.get(refs[op]):
+            yield f"{refs[op]} ({line['kind']}) was answered {line['status']} and is stored"
+
+
+@check("answers")
+def answers_are_what_the_request_deserves(ev):
+    for line in ev.history:
+        if line["e"] == "failed" and line["kind"] not in ("invalid", "other_body"):
+            yield f"a good request ({line['kind']}, {line['key']}) was refused: {line['status']} {line['answer']}"
+        elif line["e"] == "ok" and line["kind"] in ("invalid", "other_body"):
+            yield f"a bad request ({line['kind']}, {line['key']}) was accepted: {line['ref']}"
+        elif line["e"] == "failed" and line["status"] != 422:
+            yield f"a bad request ({line['kind']}, {line['key']}) was answered {line['status']}, not 422"
+        elif line["e"] == "read" and (line["status"] != 200 or line["answer_ref"] != line["ref"]):
+            yield f"reading {line['ref']} gave {line['status']} {line['answer_ref']}"
+
+
+@check("certain")
+def every_request_gets_a_certain_answer(ev):
+    open_ops = {}
+    for line in ev.history:
+        if line["e"] == "invoke":
+            open_ops[line["op"], line["copy"]] = line
+        elif line["e"] in ("ok", "failed"):
+            open_ops.pop((line["op"], line["copy"]), None)
+    for line in open_ops.values():
+        yield f"{line['kind']} {line['key']} was never answered for certain"
+
+
+@check("completed")
+def completed_jobs_stay_completed(ev):
+    for line in ev.history:
+        if line["e"] != "completed":
+            continue
+        job = ev.model.assignments.get(line["job"])
+        done = job and job.state in RULES["assignment"]["done"]
+        if line["status"] == 200 and not done:
+            yield f"assignment {line['job']} was completed with 200 and is {job and job.state}"
+        elif line["status"] == 409 and (job is None or done or job.state not in RULES["assignment"]["last"]):
+            yield f"assignment {line['job']} was answered 409 and is {job and job.state}"
+        elif line["status"] not in (200, 409):
+            yield f"completing {line['job']} was answered {line['status']}"
+
+
+# --- every commit ---
+
+MODEL_CHECKS = ("transition", "append-only", "unknown-ticket", "one-expert", "dispatch-agrees", "capacity",
+                "load-counts", "qualified", "notice-with-assignment", "ticket-with-event", "step-with-event",
+                "event-with-step", "outbox-order", "outbox-xid")
+
+
+def model_check(name):
+    @check(name)
+    def of_the_model(ev):
+        return (text for found, text in ev.model.found if found == name)
+
+
+for name in MODEL_CHECKS:
+    model_check(name)
+
+
+@check("all-done")
+def everything_is_done_at_the_end(ev):
+    m, rules = ev.model, RULES
+    for ticket in m.tickets:
+        if m.dispatch.get(ticket) not in rules["ticket"]["last"]:
+            yield f"ticket {m.tickets[ticket]['ref']} is {m.dispatch.get(ticket, 'not seen')} at the end"
+    for job in m.assignments.values():
+        if job.state not in rules["assignment"]["last"]:
+            yield f"assignment {job.id} is {job.state} at the end"
+    for notice_id, notice in m.notices.items():
+        if notice["state"] not in rules["notice"]["last"]:
+            yield f"notice {notice_id} is {notice['state']} at the end"
+
+
+# --- Kafka ---
+
+@check("event-lost")
+def every_committed_event_is_published(ev):
+    seen = {r["id"] for r in ev.committed}
+    for e in ev.model.events:
+        if e.id not in seen:
+            yield f"{e.type} {e.id} of {e.key} (seq {e.seq}) is not in {e.topic}"
+
+
+@check("event-duplicated")
+def no_event_is_published_twice(ev):
+    counts = Counter(r["id"] for r in ev.committed)
+    twice = {i for i, n in counts.items() if n > 1 and i}
+    places = defaultdict(list)
+    for r in ev.committed:
+        if r["id"] in twice:
+            places[r["id"]].append(f"{r['topic']}[{r['partition']}]@{r['offset']}")
+    for i, where in places.items():
+        yield f"event {i} is there {len(where)} times: {where}"
+
+
+@check("event-reordered")
+def events_of_a_key_are_in_commit_order(ev):
+    place = {e.id: (e.commit, e.seq) for e in ev.model.events}
+    last = {}
+    for r in ev.committed:
+        at = place.get(r["id"])
+        if at is None:
+            continue
+        where = (r["topic"], r["partition"], r["key"])
+        if at < last.get(where, (at, None))[0]:
+            yield f"{r['type']} of {r['key']} comes after a later event, {last[where][1]} ({r['topic']}@{r['offset']})"
+        last[where] = max(last.get(where, (at, r["type"])), (at, r["type"]))
+    parts = defaultdict(set)
+    for r in ev.committed:
+        parts[r["topic"], r["key"]].add(r["partition"])
+    for (topic, key), where in parts.items():
+        if len(where) > 1:
+            yield f"events of {key} are in several partitions of {topic}: {sorted(where)}"
+
+
+@check("event-phantom")
+def nothing_is_published_that_was_not_committed(ev):
+    events = {e.id for e in ev.model.events}
+    for r in ev.committed:
+        if r["id"] not in events:
+            yield f"{r['type']} {r['id']} in {r['topic']}[{r['partition']}]@{r['offset']} was never committed"
+
+
+@check("event-content")
+def events_are_published_as_they_were_written(ev):
+    events = {e.id: e for e in ev.model.events}
+    for r in ev.committed:
+        e = events.get(r["id"])
+        if e and (e.topic, e.key, e.type, e.payload) != (r["topic"], r["key"], r["type"], r["value"]):
+            yield f"event {e.id} was written as {e.topic} {e.key} {e.type}, published as {r['topic']} {r['key']} {r['type']}"
+
+
+@check("uncommitted-phantom")
+def not_even_an_aborted_transaction_holds_what_was_not_committed(ev):
+    events = {e.id for e in ev.model.events}
+    for r in ev.records("uncommitted"):
+        if r["id"] not in events:
+            yield f"{r['type']} {r['id']} in {r['topic']}[{r['partition']}]@{r['offset']} was never committed"
+
+
+@check("live-reader")
+def a_reader_that_was_there_all_the_time_saw_the_same(ev):
+    def places(records):
+        return {(r["topic"], r["partition"], r["offset"]): r["id"] for r in records}
+    live, later = places(ev.records("live")), places(ev.committed)
+    for where in live.keys() - later.keys():
+        yield f"the live reader saw {live[where]} at {where}, which is not there at the end"
+    for where in later.keys() - live.keys():
+        yield f"the live reader did not see {later[where]} at {where}"
+
+
+# --- the experts ---
+
+@check("not-notified")
+def every_assignment_was_notified(ev):
+    told = {h["assignment"] for h in ev.hooks if h["processed"]}
+    for job in ev.model.assignments.values():
+        if job.state in RULES["assignment"]["done"] + RULES["assignment"]["notified"] and job.id not in told:
+            yield f"assignment {job.id} is {job.state} and expert {job.expert} was never told"
+    delivered = {h["webhook_id"] for h in ev.hooks if h["status"] and 200 <= h["status"] < 300}
+    for notice_id, notice in ev.model.notices.items():
+        if notice["state"] == "delivered" and notice_id not in delivered:
+            yield f"notice {notice_id} counts as delivered and no receiver answered it 2xx"
+
+
+@check("wrong-recipient")
+def each_notice_goes_to_its_expert(ev):
+    for h in ev.hooks:
+        job = ev.model.assignments.get(h["assignment"])
+        if job is None:
+            yield f"expert {h['expert']} was told of assignment {h['assignment']}, which was never committed"
+        elif (job.expert, job.ticket) != (h["expert"], h["ticket"]) or h["body_expert"] != h["expert"]:
+            yield f"assignment {job.id} of expert {job.expert} was told to expert {h['expert']}"
+        if not h["signed"]:
+            yield f"the delivery {h['webhook_id']} to expert {h['expert']} is not signed"
+
+
+@check("notice-duplicated")
+def no_expert_is_told_twice_in_effect(ev):
+    first = Counter((h["assignment"], h["type"]) for h in ev.hooks if h["first"])
+    for (job, message), n in first.items():
+        if n > 1:
+            yield f"{message} of assignment {job} was processed {n} times under different webhook-ids"
+    digests = defaultdict(set)
+    for h in ev.hooks:
+        digests[h["webhook_id"]].add((h["digest"], h["expert"]))
+    for webhook_id, seen in digests.items():
+        if len(seen) > 1:
+            yield f"webhook-id {webhook_id} came with {len(seen)} different contents"
+
+
+@check("notice-repeated")
+def a_notice_that_was_answered_well_is_repeated_only_where_a_fault_explains_it(ev):
+    well = {}
+    for h in ev.hooks:
+        before = well.get(h["webhook_id"])
+        if before and not ev.explained(before, h["t"], {"notifier", "postgres", "hooks"}):
+            yield f"{h['webhook_id']} came again {h['t'] - before:.2f} s after a good answer and no fault explains it"
+        if h["status"] and 200 <= h["status"] < 300:
+            well[h["webhook_id"]] = h["t"]
+
+
+# --- the programs ---
+
+@check("verify")
+def squad_verify_agrees(ev):
+    """verify reports the storm's own poison as phantoms, and nothing else."""
+    poison = sum(1 for r in read_lines(ev.dir / "committed.jsonl") if r["poison"])
+    counts = {k: ev.verify.get(k) for k in ("lost", "duplicated", "reordered", "phantom", "double_assigned",
+                                            "overloaded", "wrong_expert", "unnotified", "stuck", "missing_acks")}
+    # Records without an id are phantoms of the id zero each; counted as duplicates they must not be.
+    for name, n in counts.items():
+        if n is None:
+            yield f"squad verify says nothing of {name}: {ev.verify}"
+        elif n != (poison if name == "phantom" else 0):
+            yield f"squad verify found {name} {n}: {ev.verify.get('stderr', '')[-300:]}"
+
+
+@check("exits")
+def no_program_ends_by_itself(ev):
+    """But with the codes that a fault which was under way allows."""
+    for line in ev.run:
+        if line["e"] == "exit" and not line["expected"]:
+            yield f"{line['program']} ended by itself with {line['code']}: {line['last_line']}"
+
+
+@check("stops")
+def every_program_stops_when_asked(ev):
+    for line in ev.run:
+        if line["e"] == "stopped" and line["code"] != 0:
+            yield f"{line['program']} ended with {line['code']} after TERM, in {line['took_s']:.1f} s"
+
+
+@check("drained")
+def the_backlog_drains_in_time(ev):
+    if ev.facts["drained_s"] is None or ev.facts["drained_s"] > ev.facts["drain_limit_s"]:
+        yield f"not drained within {ev.facts['drain_limit_s']} s: {ev.facts['left']}"
+
+
+@check("resources")
+def resources_are_bounded(ev):
+    for kind, most in ev.facts["resources"].items():
+        for what, limit in ev.facts["limits"][kind].items():
+            if most[what] > limit:
+                yield f"{kind} used {most[what]} {what}, more than {limit}"
+
+
+@check("storm")
+def the_storm_itself_worked(ev):
+    for line in ev.run:
+        if line["e"] == "broken":
+            yield f"{line['what']}: {line['why']}"
+    if not ev.acknowledged:
+        yield "no ticket was acknowledged"
+
+
+def run_all(directory):
+    """{check: [findings]} of the checks that failed. A check that can not run has failed."""
+    ev, failed = Evidence(directory), {}
+    for name, function in CHECKS.items():
+        try:
+            found = list(function(ev))
+        except Exception:
+            found = [f"the check could not run: {traceback.format_exc()[-1500:]}"]
+        if found:
+            failed[name] = found
+    return failed, ev

@@ -1,0 +1,92 @@
+"""The company whose experts take the tickets, and the people who keep changing it while the storm goes on."""
+import random
+import threading
+
+SKILLS = ("tv", "internet", "phone", "wiring", "appliance")
+NEEDS = {"tv": {"tv": 2}, "internet": {"internet": 2}, "phone": {"phone": 2}, "wiring": {"wiring": 3},
+         "appliance": {"appliance": 2}, "installation": {"internet": 3, "wiring": 2}}
+EXPERTS = 160
+PREFIXES = ("280", "2800", "2801", "2802", "2803", "2804", "2805")
+RETRY = {"max_attempts": 4, "base_ms": 100, "cap_ms": 1000, "timeout_ms": 1500}
+CHANGE_PAUSE_S = (0.1, 0.5)
+
+
+def expert(rng, number):
+    """Skills with levels, areas and capacity. Number 1 to 4 can do everything everywhere, so nothing waits for ever."""
+    if number <= 4:
+        return dict.fromkeys(SKILLS, 5), ["28"], 8
+    skills = {s: rng.randint(1, 5) for s in rng.sample(SKILLS, rng.randint(1, 3))}
+    return skills, rng.sample(PREFIXES, rng.randint(1, 2)), rng.randint(1, 8)
+
+
+def make(db, stack, seed):
+    rng = random.Random(seed)
+    hook = f"http://127.0.0.1:{stack.port['hooks']}/experts/"
+    with db.transaction():
+        db.execute("INSERT INTO squad.client (name, key_hash) VALUES ('storm', %s)", [stack.client_key_hash()])
+        db.execute("UPDATE squad.retry_policy SET max_attempts = %(max_attempts)s, base_ms = %(base_ms)s, "
+                   "cap_ms = %(cap_ms)s, timeout_ms = %(timeout_ms)s WHERE channel = 'webhook'", RETRY)
+        many = db.cursor().executemany
+        many("INSERT INTO squad.skill VALUES (%s, %s)", [(s, s) for s in SKILLS])
+        many("INSERT INTO squad.ticket_type (type, title) VALUES (%s, %s)", [(t, t) for t in NEEDS])
+        many("INSERT INTO squad.ticket_type_skill VALUES (%s, %s, %s)",
+             [(t, s, level) for t, needs in NEEDS.items() for s, level in needs.items()])
+        for number in range(1, EXPERTS + 1):
+            skills, areas, capacity = expert(rng, number)
+            db.execute("INSERT INTO squad.expert (id, name) OVERRIDING SYSTEM VALUE VALUES (%s, %s)",
+                       [number, f"Expert {number}"])
+            many("INSERT INTO squad.expert_skill VALUES (%s, %s, %s)", [(number, s, v) for s, v in skills.items()])
+            many("INSERT INTO squad.expert_area VALUES (%s, %s)", [(number, a) for a in areas])
+            db.execute("UPDATE squad.expert_load SET capacity = %s WHERE expert_id = %s", [capacity, number])
+            db.execute("INSERT INTO squad.expert_contact VALUES (%s, 'webhook', %s, %s)",
+                       [number, hook + str(number), stack.webhook_secret])
+
+
+class Changes:
+    """Somebody in the office: activates, deactivates, teaches, moves experts, all the time."""
+
+    def __init__(self, stack, seed):
+        self.stack, self.rng = stack, random.Random(seed)
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.inactive = set()
+        self.done = self.refused = 0
+
+    def start(self):
+        self.thread.start()
+        return self
+
+    def work(self):
+        import psycopg
+        while not self.stopping.wait(self.rng.uniform(*CHANGE_PAUSE_S)):
+            statement, values = self.some_change()
+            try:
+                with self.stack.db(options="-c lock_timeout=2s -c statement_timeout=5s") as db:
+                    db.execute(statement, values)
+                self.done += 1
+            except psycopg.Error:
+                self.refused += 1  # PostgreSQL is away, or a capacity is below the load
+
+    def some_change(self):
+        rng, e = self.rng, self.rng.randint(5, EXPERTS)
+        kind = rng.randrange(6)
+        if kind == 0 or kind == 1:
+            return "UPDATE squad.expert SET active = NOT active WHERE id = %s", [e]
+        if kind == 2:
+            return "UPDATE squad.expert_load SET capacity = %s WHERE expert_id = %s", [rng.randint(1, 8), e]
+        if kind == 3:
+            return ("INSERT INTO squad.expert_skill VALUES (%s, %s, %s) ON CONFLICT (expert_id, skill) "
+                    "DO UPDATE SET level = excluded.level", [e, rng.choice(SKILLS), rng.randint(1, 5)])
+        if kind == 4:
+            return "DELETE FROM squad.expert_area WHERE expert_id = %s AND prefix = %s", [e, rng.choice(PREFIXES)]
+        return ("INSERT INTO squad.expert_area VALUES (%s, %s) ON CONFLICT DO NOTHING", [e, rng.choice(PREFIXES)])
+
+    def stop(self):
+        """And everything that made tickets wait is put right: the unknown type is known, every area is served."""
+        self.stopping.set()
+        self.thread.join()
+        with self.stack.db() as db, db.transaction():
+            db.execute("UPDATE squad.expert SET active = true WHERE NOT active")
+            db.execute("INSERT INTO squad.ticket_type (type, title) VALUES ('mystery', 'Known at last')")
+            db.execute("INSERT INTO squad.ticket_type_skill VALUES ('mystery', 'tv', 2)")
+            db.execute("INSERT INTO squad.expert_area SELECT id, '9' FROM generate_series(1, 4) AS id")

@@ -1,0 +1,79 @@
+"""The registry of faults. Every module in this folder is imported; see ../README.md for how to add one."""
+import importlib
+import pkgutil
+import random
+from dataclasses import dataclass
+
+REGISTRY = {}
+
+
+class NotNow(Exception):
+    """The fault could not be done at this moment; it is not counted, and comes again later in the run."""
+
+
+def fault(fault_id, weight=1, locks=(), touches=(), alone=False, hold_s=(0.0, 0.0), needs=None):
+    """Registers a Fault under an id.
+
+    weight   how often beside others; a deck holds the id so many times
+    locks    names; two faults that share one never overlap ("postgres", "kafka", "relay-1", ...)
+    touches  what it disturbs: programs' kinds, "postgres", "kafka", "http", "hooks"; explains repeated deliveries
+    alone    no other fault overlaps: for recovery times
+    hold_s   time between inject and heal, uniformly at random
+    needs    function of the build directory: False when that build can not do it (no crash points, say)
+    """
+    def register(cls):
+        assert fault_id not in REGISTRY, f"two faults are called {fault_id}"
+        cls.id, cls.weight, cls.alone, cls.hold_s, cls.needs = fault_id, weight, alone, hold_s, staticmethod(needs or (lambda _: True))
+        cls.locks, cls.touches = frozenset(locks), frozenset(touches)
+        REGISTRY[fault_id] = cls
+        return cls
+    return register
+
+
+class Fault:
+    """One event of the schedule. inject and heal run in a thread of their own, one after the other; heal runs
+    even when inject has failed. Raise NotNow when there was nothing to break."""
+
+    def __init__(self, storm, seed):
+        self.storm, self.stack, self.proxy, self.world = storm, storm.stack, storm.stack.proxy, storm.world
+        self.rng = random.Random(seed)
+        self.facts = {}  # goes into the log of the run
+
+    def inject(self):
+        raise NotImplementedError
+
+    def heal(self):
+        pass
+
+
+@dataclass
+class Planned:
+    """An entry of the schedule."""
+    id: str
+    seed: int
+    pause_s: float
+
+
+def load():
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return REGISTRY
+
+
+def chosen(only, build):
+    """Ids that may be used: all that this build can do, or those named exactly or by a prefix ending in *."""
+    load()
+    def wanted(fault_id):
+        return not only or any(fault_id == o or (o.endswith("*") and fault_id.startswith(o[:-1])) for o in only)
+    return sorted(i for i, cls in REGISTRY.items() if wanted(i) and cls.needs(build))
+
+
+def plan(seed, count, ids, pause_s=(0.0, 0.4)):
+    """count faults dealt from shuffled decks that hold each id as often as its weight: all ids come equally often."""
+    rng, deck, planned = random.Random(seed), [], []
+    while len(planned) < count and ids:
+        if not deck:
+            deck = [i for i in ids for _ in range(REGISTRY[i].weight)]
+            rng.shuffle(deck)
+        planned.append(Planned(deck.pop(), rng.getrandbits(32), rng.uniform(*pause_s)))
+    return planned

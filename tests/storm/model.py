@@ -1,0 +1,238 @@
+"""A small model of squad's tables. Every commit is replayed into it, in commit order, and checked at its end.
+
+It knows what must hold, not how squad does it: its rules are states.json and the checks below, each a name.
+"""
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+RULES = json.loads((Path(__file__).parent / "states.json").read_text())
+LIVE = set(RULES["assignment"]["live"])
+ASSIGNED = set(RULES["ticket"]["assigned"])
+
+
+@dataclass
+class Event:
+    """A committed row of the outbox."""
+    id: str
+    topic: str
+    key: str
+    type: str
+    payload: str
+    seq: int
+    commit: int
+    at: float
+
+
+@dataclass
+class Assignment:
+    id: str
+    ticket: str
+    expert: int
+    state: str
+    commit_at: float
+    notified: bool = False
+
+
+class Model:
+    def __init__(self):
+        self.found = []  # (check, text)
+        self.tickets, self.dispatch, self.assignments, self.notices = {}, {}, {}, {}
+        self.live_of_ticket, self.live_of_expert = defaultdict(set), Counter()
+        self.active, self.capacity, self.load = {}, {}, {}
+        self.skills, self.areas = defaultdict(dict), defaultdict(set)
+        self.types = {}
+        self.events, self.last_seq = [], {}
+        self.commits = self.checked_states = 0
+
+    def wrong(self, check, text):
+        self.found.append((check, f"{text} (xid {self.commit.xid}, {self.commit.lsn})"))
+
+    def replay(self, commits):
+        for commit in commits:
+            self.apply(commit)
+        return self
+
+    def apply(self, commit):
+        self.commit = commit
+        self.commits += 1
+        self.stored, self.reached, self.told = [], [], []  # tickets; (assignment, state); events
+        self.new_jobs, self.told_jobs, self.touched, self.moved = [], set(), set(), set()
+        for change in commit.changes:
+            handler = getattr(self, "on_" + change.table, None)
+            if handler:
+                handler(change.verb, change.row)
+        self.at_commit()
+
+    # --- one change each ---
+
+    def step(self, entity, what, before, after):
+        self.checked_states += 1
+        if before is None:
+            if after not in RULES[entity]["first"]:
+                self.wrong("transition", f"{entity} {what} begins as {after}")
+        elif before != after and after not in RULES[entity]["transitions"].get(before, ()):
+            self.wrong("transition", f"{entity} {what} goes from {before} to {after}")
+
+    def on_ticket(self, verb, row):
+        if verb != "INSERT":
+            self.wrong("append-only", f"{verb} of ticket {row.get('id')}")
+            return
+        self.tickets[row["id"]] = row | {"commit_at": self.commit.at}
+        self.stored.append(row["id"])
+
+    def on_outbox(self, verb, row):
+        if verb != "INSERT":
+            self.wrong("append-only", f"{verb} of outbox row {row.get('id') or row.get('seq')}")
+            return
+        if int(row["xid"]) & 0xffffffff != self.commit.xid:
+            self.wrong("outbox-xid", f"outbox row {row['id']} says transaction {row['xid']}")
+        event = Event(row["id"], RULES["topics"].get(row["aggregatetype"], row["aggregatetype"]), row["aggregateid"],
+                      row["type"], row["payload"], int(row["seq"]), self.commits, self.commit.at)
+        self.events.append(event)
+        self.told.append(event)
+
+    def on_dispatch(self, verb, row):
+        ticket = row["ticket_id"]
+        if verb == "DELETE" or ticket not in self.tickets:
+            self.wrong("append-only" if verb == "DELETE" else "unknown-ticket", f"{verb} of dispatch {ticket}")
+            return
+        self.step("ticket", ticket, self.dispatch.get(ticket), row["state"])
+        self.dispatch[ticket] = row["state"]
+        self.moved.add(ticket)
+
+    def on_assignment(self, verb, row):
+        if verb == "DELETE":
+            self.wrong("append-only", f"DELETE of assignment {row['id']}")
+            return
+        job = self.assignments.get(row["id"])
+        self.step("assignment", row["id"], job and job.state, row["state"])
+        if job is None:
+            job = Assignment(row["id"], row["ticket_id"], int(row["expert_id"]), None, self.commit.at)
+            self.assignments[job.id] = job
+            self.new_jobs.append(job)
+        elif (job.ticket, job.expert) != (row["ticket_id"], int(row["expert_id"])):
+            self.wrong("append-only", f"assignment {job.id} changes ticket or expert")
+        if job.state != row["state"]:
+            self.reached.append((job, row["state"]))
+        self.count_live(job, row["state"])
+
+    def count_live(self, job, state):
+        was, now = job.state in LIVE, state in LIVE
+        if now and not was:
+            self.live_of_ticket[job.ticket].add(job.id)
+            self.live_of_expert[job.expert] += 1
+        if was and not now:
+            self.live_of_ticket[job.ticket].discard(job.id)
+            self.live_of_expert[job.expert] -= 1
+        job.state = state
+        self.touched.add(job.expert)
+        self.moved.add(job.ticket)
+
+    def on_notice(self, verb, row):
+        if verb == "DELETE":
+            self.wrong("append-only", f"DELETE of notice {row['id']}")
+            return
+        before = self.notices.get(row["id"])
+        self.step("notice", row["id"], before and before["state"], row["state"])
+        self.notices[row["id"]] = row
+        if verb == "INSERT":
+            self.told_jobs.add(row["assignment_id"])
+
+    def on_expert(self, verb, row):
+        self.active[int(row["id"])] = verb != "DELETE" and row["active"] == "true"
+
+    def on_expert_load(self, verb, row):
+        expert = int(row["expert_id"])
+        if verb != "DELETE":
+            self.load[expert], self.capacity[expert] = int(row["load"]), int(row["capacity"])
+            self.touched.add(expert)
+
+    def on_expert_skill(self, verb, row):
+        if verb == "DELETE":
+            self.skills[int(row["expert_id"])].pop(row["skill"], None)
+        else:
+            self.skills[int(row["expert_id"])][row["skill"]] = int(row["level"])
+
+    def on_expert_area(self, verb, row):
+        areas = self.areas[int(row["expert_id"])]
+        areas.discard(row["prefix"]) if verb == "DELETE" else areas.add(row["prefix"])
+
+    def on_ticket_type(self, verb, row):
+        self.types.pop(row["type"], None) if verb == "DELETE" else self.types.setdefault(row["type"], {})
+
+    def on_ticket_type_skill(self, verb, row):
+        if verb == "DELETE":
+            self.types[row["type"]].pop(row["skill"], None)
+        else:
+            self.types[row["type"]][row["skill"]] = int(row["min_level"])
+
+    # --- at the end of each commit ---
+
+    def at_commit(self):
+        for ticket in self.moved:
+            self.check_one_expert(ticket)
+        for expert in self.touched:
+            self.check_load(expert)
+        for job in self.new_jobs:
+            self.check_qualified(job)
+            if job.id not in self.told_jobs:
+                self.wrong("notice-with-assignment", f"assignment {job.id} is committed without a notice")
+        self.check_events()
+
+    def check_one_expert(self, ticket):
+        live = self.live_of_ticket[ticket]
+        if len(live) > 1:
+            self.wrong("one-expert", f"ticket {ticket} has {len(live)} live assignments: {sorted(live)}")
+        if (self.dispatch.get(ticket) in ASSIGNED) != bool(live):
+            self.wrong("dispatch-agrees", f"ticket {ticket} is {self.dispatch.get(ticket)} with {len(live)} live")
+
+    def check_load(self, expert):
+        live, load, capacity = self.live_of_expert[expert], self.load.get(expert, 0), self.capacity.get(expert, 0)
+        if live > capacity:
+            self.wrong("capacity", f"expert {expert} has {live} live assignments and capacity {capacity}")
+        if live != load:
+            self.wrong("load-counts", f"expert {expert} has {live} live assignments, expert_load says {load}")
+
+    def check_qualified(self, job):
+        ticket = self.tickets[job.ticket]
+        needs = self.types.get(ticket["type"])
+        lacking = [s for s, level in (needs or {}).items() if self.skills[job.expert].get(s, 0) < level]
+        reason = ("is not active" if not self.active.get(job.expert) else
+                  f"got the unknown type {ticket['type']}" if needs is None else
+                  f"lacks {lacking}" if lacking else
+                  "does not serve the area" if not any(ticket["area"].startswith(p) for p in self.areas[job.expert])
+                  else None)
+        if reason:
+            self.wrong("qualified", f"expert {job.expert} {reason}: ticket {job.ticket}, assignment {job.id}")
+
+    def check_events(self):
+        """Each step has its event in the same transaction, and each event its step."""
+        due = Counter()
+        for rule in RULES["events"]:
+            if rule["entity"] == "stored":
+                steps = [(t, None) for t in self.stored]
+            else:
+                steps = [(job.ticket, job.expert) for job, state in self.reached if state == rule["state"]]
+            for ticket, expert in steps:
+                key = ticket if rule["key"] == "ticket" else str(expert)
+                due[(RULES["topics"][rule["topic"]], key, rule["type"])] += 1
+        got = Counter((e.topic, e.key, e.type) for e in self.told)
+        for what, n in due.items():
+            if got[what] < (1 if what[2] in MAY_BE_MERGED else n):
+                check = "ticket-with-event" if what[2].endswith("created.v1") else "step-with-event"
+                self.wrong(check, f"{what[2]} of {what[1]} is missing: {got[what]} of {n}")
+        for what, n in got.items():
+            if what[2] in STEP_EVENTS - MAY_BE_MERGED and n > due[what]:
+                self.wrong("event-with-step", f"{what[2]} of {what[1]} {n} times for {due[what]} steps")
+        for e in self.told:
+            where = (e.topic, e.key)
+            if e.seq <= self.last_seq.get(where, -1):
+                self.wrong("outbox-order", f"seq {e.seq} of {e.key} is committed after {self.last_seq[where]}")
+            self.last_seq[where] = e.seq
+
+
+# One event may stand for several steps (an expert freed of two jobs at once), and come for another reason.
+MAY_BE_MERGED = {r["type"] for r in RULES["events"] if r.get("may_come_alone")}
+STEP_EVENTS = {r["type"] for r in RULES["events"]}

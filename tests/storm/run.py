@@ -1,0 +1,306 @@
+"""One run: stack, load, faults, heal, drain, evidence, checks."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+
+from . import checks, company, faults, recovery
+from .control import Remote
+from .resources import Sampler
+from .stack import HERE, PROGRAMS, Stack, kind_of, services
+
+LANES = 3
+TRIES_MAX = 6  # of a fault that can not be done just now
+FAULT_LIMIT_S = 90  # inject, hold and heal of one fault
+DRAIN_LIMIT_S = 30
+DRAIN_WAIT_S = 120  # how long is looked on when the limit is broken, to tell late from never
+EXPECTED_FAULT_S = 2.6  # mean time of a lane per fault: sets the pace of the load
+WORK_S = (0.05, 0.5)
+LIMITS = {"intake": {"rss_kib": 64 << 10, "descriptors": 256, "threads": 8},
+          "relay": {"rss_kib": 96 << 10, "descriptors": 64, "threads": 24},
+          "assigner": {"rss_kib": 96 << 10, "descriptors": 64, "threads": 24},
+          "notifier": {"rss_kib": 64 << 10, "descriptors": 256, "threads": 24}}
+
+
+class Storm:
+    def __init__(self, options):
+        self.o = options
+        root = HERE / "build" / "storm"
+        root.mkdir(parents=True, exist_ok=True)
+        self.dir = root / f"{options.seed}-{time.strftime('%H%M%S')}-{os.getpid()}"
+        self.dir.mkdir()
+        self.notes = open(self.dir / "run.jsonl", "a")
+        self.notes_guard = threading.Lock()
+        self.build = Path(options.build).resolve()
+        self.stack = Stack(self.dir, self.build / "bin", self.note)
+        self.world = None
+        self.expected_exits = set()  # pids whose end a fault is responsible for
+        self.active, self.lane_guard = set(), threading.Condition()
+        self.counts, self.not_done = Counter(), Counter()
+        self.drained_s = None
+
+    def note(self, event, **facts):
+        if event == "end":
+            self.note_end(**facts)
+            return
+        with self.notes_guard:
+            self.notes.write(json.dumps({"e": event, "t": round(time.time(), 4)} | facts) + "\n")
+            self.notes.flush()
+
+    def note_end(self, program, pid, code):
+        if kind_of(program) not in PROGRAMS:
+            self.note("exit", program=program, pid=pid, code=code, last_line="",
+                      expected=program in ("postgres", "kafka") or self.stack.kept[program].held)
+            return
+        tail = self.stack.kept[program].tail(1)
+        self.note("exit", program=program, pid=pid, code=code, expected=self.expects(pid, code), last_line=tail[-400:])
+
+    def expects(self, pid, code):
+        """9: killed by a fault; 0: asked to stop by one; others when the fault said so."""
+        return code in (-signal.SIGKILL, 0, -signal.SIGTERM) or pid in self.expected_exits
+
+    # --- the run ---
+
+    def run(self):
+        started = time.monotonic()
+        try:
+            self.set_up()
+            self.load_and_faults()
+            self.heal_and_drain()
+            self.collect()
+        except Exception:
+            self.note("broken", what="the run", why=traceback.format_exc())
+            print(traceback.format_exc(), flush=True)
+        finally:
+            self.stack.down()
+        return self.judge(started)
+
+    def set_up(self):
+        self.stack.up()
+        with self.stack.db() as db:
+            db.execute("SELECT pg_create_logical_replication_slot('storm', 'test_decoding')")
+            company.make(db, self.stack, self.o.seed)
+        config = {"seed": self.o.seed, "tickets": self.o.tickets, "experts": company.EXPERTS, "work_s": WORK_S,
+                  "intake_ports": [self.stack.port["intake-1-http"]], "api_key": self.stack.api_key,
+                  "webhook_secret": self.stack.webhook_secret, "receiver_port": self.stack.port["hooks-server"],
+                  "trap_port": self.stack.port["hooks"], "control_port": self.stack.port["world"],
+                  "history": str(self.dir / "history.jsonl"), "hooks": str(self.dir / "hooks.jsonl")}
+        (self.dir / "world.json").write_text(json.dumps(config))
+        self.stack.start_helper("world", "storm.world", [self.dir / "world.json"])
+        self.stack.start_helper("watch", "storm.watch",
+                                [self.stack.kafka_address(), "read_committed", self.dir / "live.jsonl"])
+        self.world = Remote(self.stack.port["world"])
+        self.stack.programs_up()
+        self.sampler = Sampler(self.stack).start()
+
+    def load_and_faults(self):
+        ids = faults.chosen(self.o.only, self.build)
+        if not ids and self.o.faults:
+            raise RuntimeError(f"no fault is called {self.o.only}")
+        self.plan = faults.plan(self.o.seed, self.o.faults, ids)
+        (self.dir / "schedule.json").write_text(json.dumps([vars(p) for p in self.plan], indent=1))
+        self.rate = max(50.0, self.o.tickets / max(10.0, self.o.faults * EXPECTED_FAULT_S / LANES))
+        self.world.call("start", rate=min(self.rate, self.o.rate_max))
+        self.changes = company.Changes(self.stack, self.o.seed).start()
+        time.sleep(1.0)
+        self.todo = [[p, 0] for p in self.plan]
+        alone = [t for t in self.todo if faults.REGISTRY[t[0].id].alone]
+        self.todo = [t for t in self.todo if t not in alone]
+        for planned, _ in alone:
+            self.one_fault(planned, 0)
+        lanes = [threading.Thread(target=self.lane) for _ in range(LANES)]
+        for lane in lanes:
+            lane.start()
+        for lane in lanes:
+            lane.join()
+
+    def lane(self):
+        while True:
+            with self.lane_guard:
+                while not (mine := self.next_free()):
+                    if not self.todo and not self.active:
+                        return
+                    self.lane_guard.wait(1)
+                self.todo.remove(mine)
+                planned, tries = mine
+                locks = faults.REGISTRY[planned.id].locks
+                self.active |= locks
+            time.sleep(planned.pause_s)
+            self.one_fault(planned, tries)
+            with self.lane_guard:
+                self.active -= locks
+                self.lane_guard.notify_all()
+
+    def next_free(self):
+        """The first of the schedule whose locks nobody holds."""
+        return next((t for t in self.todo if not faults.REGISTRY[t[0].id].locks & self.active), None)
+
+    def one_fault(self, planned, tries):
+        cls = faults.REGISTRY[planned.id]
+        event = cls(self, planned.seed)
+        t0, done = time.time(), False
+        try:
+            event.inject()
+            done = True
+            time.sleep(event.rng.uniform(*cls.hold_s))
+        except faults.NotNow as e:
+            self.again(planned, tries, str(e))
+        except Exception:
+            self.note("broken", what=f"fault {planned.id}", why=traceback.format_exc())
+        try:
+            event.heal()
+        except Exception:
+            self.note("broken", what=f"healing {planned.id}", why=traceback.format_exc())
+        took_s = time.time() - t0
+        if took_s > FAULT_LIMIT_S:
+            self.note("broken", what=f"fault {planned.id}", why=f"it took {took_s:.0f} s")
+        if done:
+            self.counts[planned.id] += 1
+            self.note("fault", id=planned.id, seed=planned.seed, t0=t0, t1=time.time(), touches=sorted(cls.touches),
+                      **event.facts)
+            if self.o.verbose:
+                print(f"    {planned.id} {took_s:.1f} s {event.facts}", flush=True)
+
+    def again(self, planned, tries, why):
+        if tries + 1 < TRIES_MAX and not faults.REGISTRY[planned.id].alone:
+            time.sleep(0.2)
+            with self.lane_guard:
+                self.todo.append([planned, tries + 1])
+        else:
+            self.not_done[planned.id] += 1
+            self.note("not_done", id=planned.id, why=why)
+
+    def heal_and_drain(self):
+        for name in self.stack.programs:
+            if name.endswith("-1"):
+                self.stack.release(name)
+        for name in self.stack.links:
+            self.stack.proxy.call("set", name=name)
+        self.world.call("receiver", mode="well", share=0, seed=0)
+        self.world.call("enough")
+        self.changes.stop()
+        healed = time.monotonic()
+        self.note("healed")
+        until = healed + DRAIN_WAIT_S
+        posted = None
+        left = {}
+        while time.monotonic() < until:
+            stats = self.world.call("stats")
+            if stats["failure"]:
+                raise RuntimeError(f"the client failed: {stats['failure']}")
+            if not stats["posting"]:
+                posted = posted or time.monotonic()
+            elif posted is None and stats["acked"] < self.o.tickets:
+                until = time.monotonic() + DRAIN_WAIT_S  # the faults were over before the load
+            left = self.left() | {"posting": stats["posting"], "working": stats["working"]}
+            if not any(left.values()):
+                self.drained_s = round(time.monotonic() - max(healed, posted), 1)
+                break
+            time.sleep(0.25)
+        self.left_over, self.stats = left, stats
+        self.note("drained", drained_s=self.drained_s, left=left)
+
+    def left(self):
+        with self.stack.db() as db:
+            row = db.execute(
+                "SELECT (SELECT count(*) FROM squad.ticket), "
+                "(SELECT count(*) FROM squad.dispatch WHERE state = 'completed'), "
+                "(SELECT count(*) FROM squad.notice WHERE state IN ('pending', 'sending'))").fetchone()
+        return {"tickets": row[0] - row[1], "notices": row[2]}
+
+    # --- evidence ---
+
+    def collect(self):
+        stopped = threading.Thread(target=self.read_topics)
+        acks = self.dir / "acks"
+        acks.write_text("".join(r + "\n" for r in self.acknowledged_refs()))
+        done = subprocess.run([self.stack.bin_dir / "squad", "verify", "--json", "--wait", "30", "--acks", acks],
+                              env=self.stack.squad_env(), capture_output=True, text=True, check=False)
+        facts = json.loads(done.stdout) if done.stdout.strip() else {}
+        (self.dir / "verify.json").write_text(json.dumps(facts | {"exit": done.returncode, "stderr": done.stderr}))
+        self.resources = self.sampler.stop()
+        self.stop_programs()
+        stopped.start()
+        self.read_commits()
+        stopped.join()
+        time.sleep(0.3)
+        self.stack.stop("watch")
+        (self.dir / "facts.json").write_text(json.dumps({
+            "seed": self.o.seed, "tickets": self.stats["acked"], "drained_s": self.drained_s, "left": self.left_over,
+            "drain_limit_s": DRAIN_LIMIT_S, "resources": self.resources, "limits": LIMITS, "stats": self.stats}))
+
+    def acknowledged_refs(self):
+        return sorted({line["ref"] for line in checks.read_lines(self.dir / "history.jsonl") if line["e"] == "ok"})
+
+    def stop_programs(self):
+        for name in self.stack.programs:
+            kept = self.stack.kept.get(name)
+            if kept is None or not kept.running():
+                continue
+            t0, child = time.monotonic(), kept.child
+            ended = self.stack.stop(name, 10)
+            self.note("stopped", program=name, code=child.returncode if ended else None,
+                      took_s=time.monotonic() - t0)
+
+    def read_topics(self):
+        readers = [subprocess.Popen(
+            ["/usr/bin/python3", "-m", "storm.watch", self.stack.kafka_address(), isolation,
+             str(self.dir / f"{name}.jsonl"), "--end"], env=self.stack.env | {"PYTHONPATH": str(HERE / "tests")})
+            for name, isolation in (("committed", "read_committed"), ("uncommitted", "read_uncommitted"))]
+        for reader in readers:
+            try:
+                reader.wait(60)
+            except subprocess.TimeoutExpired:
+                reader.kill()
+                self.note("broken", what="reading the topics", why="no end within 60 s")
+
+    def read_commits(self):
+        with self.stack.db() as db, open(self.dir / "commits.txt", "wb") as out:
+            with db.cursor().copy("COPY (SELECT * FROM pg_logical_slot_peek_changes('storm', NULL, NULL, "
+                                  "'include-timestamp', 'on', 'skip-empty-xacts', 'on')) TO STDOUT") as copy:
+                for block in copy:
+                    out.write(block)
+
+    def dump_tables(self):
+        with open(self.dir / "tables.sql", "wb") as out:
+            subprocess.run([services.PG_BIN / "pg_dump", "-h", "127.0.0.1", "-p", str(self.stack.port["pg"]),
+                            "-U", "squad", "squad"], stdout=out, check=False)
+
+    # --- judgement ---
+
+    def judge(self, started):
+        failed, ev = checks.run_all(self.dir)
+        facts = ev.facts if (self.dir / "facts.json").exists() else {}
+        result = {
+            "ok": not failed, "seed": self.o.seed, "commit": commit(), "build": self.o.build,
+            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "seconds": round(time.monotonic() - started), "tickets": facts.get("tickets", 0),
+            "faults": dict(sorted(self.counts.items())), "not_done": dict(self.not_done),
+            "failed": {name: found[:5] for name, found in failed.items()},
+            "counts_failed": {name: len(found) for name, found in failed.items()},
+            "drained_s": facts.get("drained_s"), "resources": facts.get("resources"),
+            "recovery_ms": recovery.measure(ev) if not failed else {},
+        }
+        if not failed:
+            result |= {"commits": ev.model.commits, "states": ev.model.checked_states,
+                       "events": len(ev.model.events), "deliveries": len(ev.hooks),
+                       "unknown": facts["stats"]["unknown"]}
+        (self.dir / "result.json").write_text(json.dumps(result, indent=1))
+        self.notes.close()
+        if not failed and not self.o.keep:
+            shutil.rmtree(self.dir, ignore_errors=True)
+        else:
+            result["evidence"] = str(self.dir)
+        return result
+
+
+def commit():
+    done = subprocess.run(["git", "-C", str(HERE), "describe", "--always", "--dirty", "--abbrev=10"],
+                          capture_output=True, text=True, check=False)
+    return done.stdout.strip()

@@ -1,0 +1,248 @@
+"""The world outside squad: clients that post tickets and keep a history, experts' receivers, experts who work.
+
+  python3 -m storm.world CONFIG_FILE      commands: World.do_*
+
+Every line of the history is written before the request goes out and after the answer has come. A request without
+a complete answer, or with 5xx, has an unknown outcome and is repeated with the same key until the answer is certain.
+"""
+import asyncio
+import json
+import os
+import random
+import sys
+import time
+
+from .control import serve
+from .http import Client, Unknown
+from .receiver import Receiver
+
+WORKERS = 64
+CONNECTIONS = 64  # of all experts together
+PROVIDER = "acme"
+TYPES = ("tv", "internet", "phone", "wiring", "appliance", "installation")
+AREAS = tuple(f"28{n:03d}" for n in range(1, 60))
+# Kind of operation: share.
+KINDS = {"new": 0.80, "twin": 0.04, "call": 0.05, "replay": 0.04, "other_body": 0.02, "invalid": 0.02,
+         "unknown_type": 0.01, "unserved": 0.01, "read": 0.01}
+RETRY_PAUSE_S = (0.02, 0.25)
+
+
+class History:
+    def __init__(self, path):
+        self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+    def write(self, **line):
+        line["t"] = round(time.time(), 6)
+        os.write(self.fd, (json.dumps(line, separators=(",", ":")) + "\n").encode())
+
+
+class Posts:
+    """Makes operations at a pace and carries each to a certain answer."""
+
+    def __init__(self, config, history):
+        self.history = history
+        self.rng = random.Random(config["seed"])
+        self.ports, self.api_key, self.tickets = config["intake_ports"], config["api_key"], config["tickets"]
+        self.n = self.acked = self.open = self.unknowns = 0
+        self.done_keys = []  # (key, body) of acknowledged tickets, to be repeated
+        self.rate, self.due, self.enough, self.pausing = 0.0, 0.0, False, False
+        self.workers = []
+        self.statuses = {}
+
+    def start(self, rate):
+        self.rate, self.due = rate, time.monotonic()
+        self.workers = [asyncio.ensure_future(self.work(i)) for i in range(WORKERS)]
+
+    def more(self):
+        return self.acked + self.open < self.tickets or not self.enough
+
+    async def work(self, i):
+        client = Client(self.ports[i % len(self.ports)], self.api_key)
+        while self.more():
+            now = time.monotonic()
+            if now < self.due or self.pausing:
+                await asyncio.sleep(max(0.005, min(self.due - now, 0.2)))
+                continue
+            # After an outage what is late is made up for, at most three seconds of it.
+            self.due = max(self.due + 1 / self.rate, now - 3)
+            self.open += 1
+            try:
+                await self.one(client, i)
+            finally:
+                self.open -= 1
+        client.close()
+
+    def body(self, n, kind):
+        rng = self.rng
+        return {"type": "mystery" if kind == "unknown_type" else rng.choice(TYPES),
+                "area": "99999" if kind == "unserved" else rng.choice(AREAS),
+                "problem": f"Problem {n}", "source": "web",
+                "customer": {"ref": f"op-{n}", "name": "Ana Ruiz", "phone": "+34600123456"}}
+
+    def invalid_body(self, n):
+        body = self.body(n, "new")
+        change = self.rng.choice(("area", "type", "problem", "field", "email", "text"))
+        if change in ("area", "type", "problem"):
+            del body[change]
+        elif change == "field":
+            body["emial"] = "x"
+        elif change == "email":
+            body["customer"]["phone"] = "0" * 40
+        else:
+            body["problem"] = "x" * 4001
+        return body
+
+    async def one(self, client, i):
+        self.n += 1
+        n = self.n
+        kind = self.rng.choices(list(KINDS), list(KINDS.values()))[0]
+        if kind in ("replay", "other_body", "read") and not self.done_keys:
+            kind = "new"
+        key = f"key-{n}-{self.rng.getrandbits(48):x}"
+        if kind == "replay":
+            key, body, ref = self.rng.choice(self.done_keys)
+            await self.post(client, n, kind, key, body)
+        elif kind == "other_body":
+            key = self.rng.choice(self.done_keys)[0]
+            if key.startswith("call:"):
+                return  # a call is its own key, whatever is written down about it
+            await self.post(client, n, kind, key, self.body(n, kind))
+        elif kind == "read":
+            await self.read(client, n, self.rng.choice(self.done_keys)[2])
+        elif kind == "twin":
+            body = self.body(n, kind)
+            other = Client(self.ports[(i + 1) % len(self.ports)], self.api_key)
+            await asyncio.gather(self.post(client, n, kind, key, body), self.post(other, n, kind, key, body, copy=1))
+            other.close()
+        elif kind == "call":
+            body = self.body(n, kind)
+            await self.post(client, n, kind, f"call:{n}", body)
+            if n % 3 == 0:
+                await self.post(client, n, kind, f"call:{n}", body, copy=1)
+        else:
+            await self.post(client, n, kind, key, self.invalid_body(n) if kind == "invalid" else self.body(n, kind))
+
+    async def post(self, client, n, kind, key, body, copy=0):
+        """Posts until the answer is certain."""
+        data = json.dumps(body).encode()
+        path, headers = "/v1/tickets", [("Idempotency-Key", key)]
+        if key.startswith("call:"):
+            path, headers = f"/v1/calls/{PROVIDER}/{key[5:]}/ticket", []
+        attempt = 0
+        while True:
+            attempt += 1
+            self.history.write(e="invoke", op=n, copy=copy, attempt=attempt, kind=kind, key=key,
+                               customer_ref=body["customer"]["ref"], type=body.get("type"), area=body.get("area"))
+            status, answer = await self.once(client, "POST", path, data, headers)
+            certain = status is not None and status < 500
+            self.history.write(e="ok" if certain and status < 300 else "failed" if certain else "unknown", op=n,
+                               copy=copy, attempt=attempt, kind=kind, key=key, status=status,
+                               **({k: answer[k] for k in ("id", "ref", "created_at")}
+                                  if certain and status < 300 else {"answer": str(answer)[:200]}))
+            if certain:
+                break
+            self.unknowns += 1
+            await asyncio.sleep(random.uniform(*RETRY_PAUSE_S))
+        if status < 300 and kind not in ("replay", "other_body") and not copy:
+            self.acked += 1
+            self.done_keys.append((key, body, answer["ref"]))
+
+    async def read(self, client, n, ref):
+        while True:
+            status, answer = await self.once(client, "GET", f"/v1/tickets/{ref}", None, [])
+            if status is not None and status < 500:
+                self.history.write(e="read", op=n, ref=ref, status=status, answer_ref=answer.get("ref"))
+                return
+            await asyncio.sleep(random.uniform(*RETRY_PAUSE_S))
+
+    async def once(self, client, method, path, data, headers):
+        """(status, parsed answer), status None when the outcome is unknown."""
+        try:
+            status, _, raw = await client.request(method, path, data, headers)
+            answer = json.loads(raw) if raw else {}
+        except Unknown as e:
+            return None, str(e)
+        except ValueError:
+            return None, "the answer is not JSON"
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        return status, answer
+
+
+class Experts:
+    """Each job that a receiver has taken is completed after a while; the answer is made certain."""
+
+    def __init__(self, config, history):
+        self.history, self.rng = history, random.Random(config["seed"] + 1)
+        self.ports, self.api_key = config["intake_ports"], config["api_key"]
+        self.work_s = config["work_s"]
+        self.free = [Client(self.ports[i % len(self.ports)], self.api_key) for i in range(CONNECTIONS)]
+        self.one_free = asyncio.Semaphore(CONNECTIONS)
+        self.tasks = set()
+        self.completed = 0
+
+    def take(self, job):
+        task = asyncio.ensure_future(self.complete(job))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def complete(self, job):
+        await asyncio.sleep(self.rng.uniform(*self.work_s))
+        attempt = 0
+        while True:
+            attempt += 1
+            async with self.one_free:
+                client = self.free.pop()
+                try:
+                    status, _, _ = await client.request("POST", f"/v1/assignments/{job}/complete")
+                except Unknown:
+                    status = None
+                self.free.append(client)
+            if status is not None and status < 500:
+                break
+            await asyncio.sleep(self.rng.uniform(*RETRY_PAUSE_S))
+        self.completed += 1
+        self.history.write(e="completed", job=job, attempt=attempt, status=status)
+
+
+class World:
+    def __init__(self, config):
+        history = History(config["history"])
+        self.posts = Posts(config, history)
+        self.experts = Experts(config, history)
+        self.receiver = Receiver(config, self.experts.take)
+
+    def do_start(self, rate):
+        """Starts posting at a rate per second."""
+        self.posts.start(rate)
+
+    def do_rate(self, rate):
+        self.posts.rate = rate
+
+    def do_enough(self):
+        """The faults are over: stop as soon as enough tickets are acknowledged."""
+        self.posts.enough = True
+
+    def do_receiver(self, mode, share, seed):
+        """From now on this share of the experts answers like that; mode "well" for all is the end of it."""
+        self.receiver.behave(mode, share, seed)
+
+    def do_stats(self):
+        p = self.posts
+        return {"acked": p.acked, "open": p.open, "operations": p.n, "unknown": p.unknowns, "statuses": p.statuses,
+                "posting": sum(not w.done() for w in p.workers), "working": len(self.experts.tasks),
+                "completed": self.experts.completed, "hooks": self.receiver.seen,
+                "failure": [repr(w.exception()) for w in p.workers if w.done() and w.exception()][:3]}
+
+
+async def main():
+    with open(sys.argv[1]) as f:
+        config = json.load(f)
+    world = World(config)
+    await world.receiver.listen(config["receiver_port"])
+    server = await serve(config["control_port"], world)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
