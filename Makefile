@@ -57,10 +57,16 @@ $(B)/lib/lib$(1).a: $$(filter-out $(B)/obj/$(1)/main.o,$$(call objs,$(1))) $$(EX
 	@mkdir -p $$(@D)
 	@rm -f $$@ && ar rcs $$@ $$^
 endef
-# The command carries the migrations and the seed inside it.
+# Intake carries its pages inside it, and the command the migrations and the seed.
+WEB_FILES         := $(wildcard src/intake/web/*)
+GEN_intake        := $(B)/gen/intake/web.h
+EXTRA_OBJS_intake := $(B)/obj/gen/intake/web.o
 GEN_cli        := $(B)/gen/cli/migrations.h $(B)/gen/cli/seed.h
 EXTRA_OBJS_cli := $(B)/obj/gen/cli/migrations.o $(B)/obj/gen/cli/seed.o
 $(foreach p,common $(PROGRAMS),$(eval $(call part,$(p))))
+$(B)/gen/intake/web.h $(B)/gen/intake/web.c &: $(WEB_FILES) tools/embed
+	@mkdir -p $(@D)
+	@tools/embed web $(B)/gen/intake/web $(WEB_FILES)
 $(B)/gen/cli/migrations.h $(B)/gen/cli/migrations.c &: $(wildcard sql/migrations/*.sql) tools/embed
 	@mkdir -p $(@D)
 	@tools/embed migration $(B)/gen/cli/migrations $(wildcard sql/migrations/*.sql)

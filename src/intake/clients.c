@@ -43,17 +43,53 @@ static void on_timer(void *ctx)
     loop_timer_set(c->loop, &c->timer, now_ms() + REFRESH_MS);
 }
 
+/* "a b c" as "a\0b\0c\0\0". */
+static char *split(const char *words)
+{
+    char *list = mem_new(1, strlen(words) + 2);
+    strcpy(list, words);
+    for (char *s = list; *s; s++)
+        if (*s == ' ')
+            *s = '\0';
+    return list;
+}
+
+static unsigned scopes_of(const char *words)
+{
+    unsigned scopes = 0;
+    char *list = split(words);
+    for (const char *s = list; *s; s += strlen(s) + 1)
+        scopes |= scope_parse(s);
+    free(list);
+    return scopes;
+}
+
+static void free_list(struct client *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(list[i].origins);
+    free(list);
+}
+
+static void take_row(struct client *to, const PGresult *res, int row)
+{
+    to->id = rows_get_int4(res, row, 0);
+    strncpy(to->name, PQgetvalue(res, row, 1), sizeof to->name - 1);
+    if (PQgetlength(res, row, 2) == SHA256_BYTES)
+        memcpy(to->key_hash, PQgetvalue(res, row, 2), SHA256_BYTES);
+    to->scopes = scopes_of(PQgetvalue(res, row, 3));
+    to->origins = split(PQgetvalue(res, row, 4));
+    to->rate_per_s = rows_get_int4(res, row, 5);
+    to->burst = rows_get_int4(res, row, 6);
+}
+
 static void take(struct clients *c, const PGresult *res)
 {
     size_t n = (size_t)PQntuples(res);
     struct client *list = mem_new(n ? n : 1, sizeof *list);
-    for (size_t i = 0; i < n; i++) {
-        list[i].id = rows_get_int4(res, (int)i, 0);
-        strncpy(list[i].name, PQgetvalue(res, (int)i, 1), sizeof list[i].name - 1);
-        if (PQgetlength(res, (int)i, 2) == SHA256_BYTES)
-            memcpy(list[i].key_hash, PQgetvalue(res, (int)i, 2), SHA256_BYTES);
-    }
-    free(c->list);
+    for (size_t i = 0; i < n; i++)
+        take_row(&list[i], res, (int)i);
+    free_list(c->list, c->n);
     c->list = list;
     c->n = n;
     c->loaded = true;
@@ -94,7 +130,7 @@ void clients_free(struct clients *c)
     if (!c)
         return;
     loop_timer_set(c->loop, &c->timer, 0);
-    free(c->list);
+    free_list(c->list, c->n);
     free(c);
 }
 
@@ -120,6 +156,22 @@ const struct client *clients_find(const struct clients *c, const char *key)
         if (CRYPTO_memcmp(c->list[lo].key_hash, hash, SHA256_BYTES) == 0)
             return &c->list[lo];
     return NULL;
+}
+
+const struct client *clients_named(const struct clients *c, const char *name)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (strcmp(c->list[i].name, name) == 0)
+            return &c->list[i];
+    return NULL;
+}
+
+bool clients_allow_origin(const struct clients *c, const char *origin)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (client_origin_allowed(&c->list[i], origin))
+            return true;
+    return false;
 }
 
 bool clients_wait(struct clients *c, struct clients_waiter *w)

@@ -6,18 +6,13 @@
  */
 #pragma once
 
+#include "client.h"
 #include "loop.h"
 #include "pg.h"
 #include "session.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-struct client {
-    int32_t id;
-    char name[65];
-    uint8_t key_hash[32];
-};
 
 struct clients;
 
@@ -37,6 +32,11 @@ bool clients_loaded(const struct clients *c); /* once since start */
 
 /* Borrowed until the next turn of the loop; NULL: no valid client has this key. */
 const struct client *clients_find(const struct clients *c, const char *key);
+
+/* Likewise, by name. */
+const struct client *clients_named(const struct clients *c, const char *name);
+/* Some valid client allows this origin. */
+bool clients_allow_origin(const struct clients *c, const char *origin);
 
 /* Asks for a refresh because a key was unknown. True: w->refreshed will be called.
  * False: the copy is as fresh as it gets now. */

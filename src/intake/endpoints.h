@@ -1,13 +1,10 @@
 /*
- * endpoints.h - what each route does; the table of routes.
+ * endpoints.h - what stands before every handler: may this client do this, in
+ * this media type, this often?
  */
 #pragma once
 
-#include "routes.h"
+#include "request.h"
 
-extern const struct route intake_routes[];
-extern const size_t intake_routes_count;
-
-/* The body is complete: checks the client, the media type and calls the route. On return the reply
- * is known, or http_answer will be called. */
+/* The request is complete. Sets its reply, or arranges that http_answer is called later. */
 void endpoint_dispatch(struct request *r);

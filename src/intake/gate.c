@@ -41,18 +41,31 @@ static bool is_field_value(const char *s, size_t n)
 void gate_header(struct gate *g, const char *name, size_t name_len, const char *value,
                  size_t value_len)
 {
+#define HEADER(name, member, repeats)                                                              \
+    {                                                                                              \
+        name, sizeof name - 1, &g->member, repeats                                                 \
+    }
     const struct {
         const char *name;
+        size_t len;
         const char **value;
+        bool repeats;
     } known[] = {
-        {"Host", &g->host},
-        {"Content-Length", &g->content_length},
-        {"Content-Type", &g->content_type},
-        {"Authorization", &g->authorization},
-        {"Idempotency-Key", &g->idempotency_key},
-        {"X-Request-Id", &g->request_id},
-        {"traceparent", &g->traceparent},
+        HEADER("Host", host, false),
+        HEADER("Content-Length", content_length, false),
+        HEADER("Content-Type", content_type, false),
+        HEADER("Authorization", authorization, false),
+        HEADER("Idempotency-Key", idempotency_key, false),
+        HEADER("X-Request-Id", request_id, false),
+        HEADER("traceparent", traceparent, false),
+        HEADER("Accept", accept, true),
+        HEADER("Prefer", prefer, true),
+        HEADER("If-Match", if_match, false),
+        HEADER("If-None-Match", if_none_match, false),
+        HEADER("Origin", origin, false),
+        HEADER("X-Forwarded-For", forwarded_for, true),
     };
+#undef HEADER
     if (!value) {
         value = "";
         value_len = 0;
@@ -62,8 +75,8 @@ void gate_header(struct gate *g, const char *name, size_t name_len, const char *
     if (strcasecmp(name, "Transfer-Encoding") == 0)
         g->transfer_encoding = true;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcasecmp(name, known[i].name) == 0) {
-            g->twice |= *known[i].value != NULL;
+        if (name_len == known[i].len && strcasecmp(name, known[i].name) == 0) {
+            g->twice |= *known[i].value != NULL && !known[i].repeats;
             *known[i].value = value;
             break;
         }

@@ -18,8 +18,9 @@ enum { TARGET_MAX_BYTES = 1024, BODY_MAX_BYTES = 64 * 1024 };
 /* Headers squad looks at. Values are borrowed from the connection; NULL: not given. */
 struct gate {
     const char *host, *content_length, *content_type, *authorization, *idempotency_key;
-    const char *request_id, *traceparent;
-    bool target_bad, target_long; /* filled by gate_target */
+    const char *request_id, *traceparent, *accept, *prefer, *if_match, *if_none_match;
+    const char *origin, *forwarded_for; /* of headers that may be repeated: the last one */
+    bool target_bad, target_long;       /* filled by gate_target */
     bool transfer_encoding, twice, bad_character;
     size_t length; /* of the body, once gate_check said 0 */
 };

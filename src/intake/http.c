@@ -6,6 +6,7 @@
 #include "listen.h"
 #include "log.h"
 #include "mem.h"
+#include "route.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -142,30 +143,29 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
 static void add_headers(const struct request *r, struct MHD_Response *response, bool close)
 {
     const struct reply *y = &r->reply;
-    char number[16];
-    add_header(response, "Content-Type",
-               y->is_problem ? "application/problem+json" : "application/json");
+    const char *end = y->heads.data + y->heads.len;
+    if (y->type)
+        add_header(response, "Content-Type", y->type);
     add_header(response, "X-Request-Id", r->request_id);
-    if (y->location[0])
-        add_header(response, "Location", y->location);
-    if (y->replayed)
-        add_header(response, "Idempotency-Replayed", "true");
-    if (y->allow)
-        add_header(response, "Allow", y->allow);
-    if (y->status == MHD_HTTP_UNAUTHORIZED)
-        add_header(response, "WWW-Authenticate", "Bearer realm=\"squad\"");
-    if (y->retry_after_s) {
-        snprintf(number, sizeof number, "%d", y->retry_after_s);
-        add_header(response, "Retry-After", number);
+    for (const char *name = y->heads.data; name < end;) {
+        const char *value = name + strlen(name) + 1;
+        add_header(response, name, value);
+        name = value + strlen(value) + 1;
     }
     if (close)
         add_header(response, "Connection", "close");
 }
 
+static struct MHD_Response *make_response(const struct reply *y)
+{
+    size_t len = y->fixed ? y->fixed_len : y->body.len;
+    void *data = y->fixed ? (void *)(uintptr_t)y->fixed : y->body.data;
+    return MHD_create_response_from_buffer(len, data, MHD_RESPMEM_PERSISTENT);
+}
+
 static enum MHD_Result queue_reply(struct http *h, struct request *r)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        r->reply.body.len, r->reply.body.data, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = make_response(&r->reply);
     if (!response)
         return MHD_NO;
     add_headers(r, response, r->reply.close || h->draining);
@@ -181,7 +181,7 @@ void http_answer(struct request *r)
     if (!r->suspended)
         return;
     r->suspended = false;
-    r->intake->http->n_suspended--;
+    r->http->n_suspended--;
     MHD_resume_connection(r->connection);
 }
 
@@ -194,6 +194,10 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     request_done(h, c);
     c->request = request_new(h->o.intake);
     c->request->connection = connection;
+    c->request->http = h;
+    const char *query = strchr(target, '?');
+    if (query && query[1])
+        c->request->query = request_keep(c->request, query + 1, strlen(query + 1));
     h->n_requests++;
     h->bodies_bytes += c->request->body.cap;
     set_deadline(c, h->o.header_timeout_ms);
@@ -229,8 +233,8 @@ static enum MHD_Result on_headers(struct http *h, struct request *r, const char 
         return refuse(h, r, p, detail);
     if (r->gate.length > DISCARD_MAX_BYTES)
         return refuse(h, r, PROBLEM_TOO_LARGE, "A body must have at most 65536 bytes.");
-    route_find(intake_routes, intake_routes_count, method, path, r);
-    if (!r->reply.status && r->route->takes_json && !r->gate.content_length)
+    route_find(h->o.resources, method, path, r);
+    if (!r->reply.status && r->route->takes && !r->gate.content_length)
         return refuse(h, r, PROBLEM_LENGTH_REQUIRED, "Send Content-Length and a body.");
     if (!r->reply.status && r->gate.length > BODY_MAX_BYTES)
         reply_problem(r, PROBLEM_TOO_LARGE, "A body must have at most 65536 bytes.");

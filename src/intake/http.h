@@ -14,12 +14,14 @@
 
 struct http;
 struct request;
+struct resource;
 struct intake;
 
 struct http_options {
     struct loop *loop;
     struct intake *intake;
-    const char *listen; /* HOST:PORT, [HOST]:PORT or :PORT */
+    const struct resource *const *resources; /* what is served */
+    const char *listen;                      /* HOST:PORT, [HOST]:PORT or :PORT */
     long header_timeout_ms, body_timeout_ms, idle_timeout_ms;
     long connections_max, connections_per_ip_max;
 };

@@ -6,6 +6,7 @@
 #include "http.h"
 #include "lookup.h"
 #include "loop.h"
+#include "seal.h"
 #include "store.h"
 
 #include <stdbool.h>
@@ -15,6 +16,7 @@ struct intake {
     struct http *http;
     struct store *store;
     struct lookup *lookup;
+    struct seal *seal;
     long request_timeout_ms;
     bool draining;
     struct err fatal; /* kind ERR_FATAL: exit with its code */

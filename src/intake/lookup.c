@@ -3,20 +3,22 @@
 #include "crash.h"
 #include "log.h"
 #include "mem.h"
-#include "sql.h"
+#include "route.h"
+#include "secrets.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { IN_FLIGHT_MAX = 64, TICK_MS = 100 };
-
-enum { TICKET_VIEW, COMPLETE, N_OWN_STATEMENTS };
+enum { IN_FLIGHT_MAX = 64, TICK_MS = 100, STATEMENTS_MAX = 64 };
 
 struct lookup {
     struct lookup_options o;
-    struct pg_stmt statements[N_OWN_STATEMENTS + 1];
+    struct pg_stmt statements[STATEMENTS_MAX];
+    size_t n_statements;
     struct session *session;
     struct clients *clients;
+    struct secrets *secrets;
+    struct watch *watch;
     struct lookup_item *first, **last; /* waiting */
     long waiting;
     int in_flight;
@@ -43,11 +45,12 @@ static struct lookup_item *queue_pop(struct lookup *l)
 
 static void finish(struct lookup_item *item, const PGresult *res, const struct err *err)
 {
+    void (*release)(struct lookup_item *) = item->release;
     if (!item->answered) {
         item->answered = true;
         item->answer(item, res, err);
     }
-    item->release(item);
+    release(item);
 }
 
 static void send_waiting(struct lookup *l);
@@ -66,30 +69,13 @@ static void on_done(struct session_job *job, const PGresult *res, const struct e
     struct lookup *l = item->lookup;
     CRASH_POINT("intake.lookup.after");
     l->in_flight--;
-    if (!res && err->kind == ERR_RETRY && !item->answered && item->deadline_ms > now_ms())
+    bool again = !res && err->kind == ERR_RETRY && !(err->unknown && item->once);
+    if (again && !item->answered && item->deadline_ms > now_ms())
         wait_again(l, item);
     else
         finish(item, res, err);
     if (res)
         send_waiting(l);
-}
-
-static const struct pg_stmt *make_params(const struct lookup *l, const struct lookup_item *item,
-                                         struct pg_params *p)
-{
-    if (item->kind == LOOKUP_COMPLETE) {
-        pg_param_binary(p, item->id, sizeof item->id);
-        pg_param_text(p, item->actor);
-        pg_param_text(p, item->traceparent);
-        return &l->statements[COMPLETE];
-    }
-    pg_param_int4(p, item->client_id);
-    pg_param_text(p, item->ref[0] ? item->ref : NULL);
-    if (item->ref[0])
-        pg_param_null(p);
-    else
-        pg_param_binary(p, item->id, sizeof item->id);
-    return &l->statements[TICKET_VIEW];
 }
 
 static void send_waiting(struct lookup *l)
@@ -101,10 +87,11 @@ static void send_waiting(struct lookup *l)
             continue;
         }
         struct pg_params p = {0};
-        const struct pg_stmt *stmt = make_params(l, item, &p);
+        for (int i = 0; i < item->n_params; i++)
+            pg_param_text(&p, item->param[i]);
         l->in_flight++;
         CRASH_POINT("intake.lookup.before");
-        session_send(l->session, &item->job, stmt, &p);
+        session_send(l->session, &item->job, item->stmt, &p);
     }
 }
 
@@ -144,6 +131,7 @@ bool lookup_add(struct lookup *l, struct lookup_item *item)
 static void on_up(void *ctx)
 {
     struct lookup *l = ctx;
+    secrets_on_up(l->secrets); /* first: whoever is let in may need them */
     clients_on_up(l->clients);
     send_waiting(l);
 }
@@ -154,23 +142,39 @@ static void on_fatal(void *ctx, const struct err *err)
     l->o.on_fatal(l->o.ctx, err);
 }
 
+static void add_statement(struct lookup *l, const struct pg_stmt *stmt)
+{
+    for (size_t i = 0; i < l->n_statements; i++)
+        if (strcmp(l->statements[i].name, stmt->name) == 0)
+            return; /* shared by two resources */
+    if (l->n_statements == STATEMENTS_MAX)
+        abort();
+    l->statements[l->n_statements++] = *stmt;
+}
+
+static void add_statements(struct lookup *l)
+{
+    add_statement(l, &secrets_stmt);
+    add_statement(l, &clients_stmt);
+    for (const struct resource *const *r = l->o.resources; *r; r++)
+        for (size_t i = 0; i < (*r)->n_stmts; i++)
+            add_statement(l, (*r)->stmts[i]);
+}
+
 struct lookup *lookup_new(const struct lookup_options *options)
 {
     struct lookup *l = mem_new(1, sizeof *l);
     l->o = *options;
     l->last = &l->first;
     l->deadline_timer = (struct loop_timer){.fn = on_deadline, .ctx = l};
-    l->statements[TICKET_VIEW] = (struct pg_stmt){"ticket_view", sql_ticket_view, 3, false};
-    l->statements[COMPLETE] =
-        (struct pg_stmt){"assignment_complete", sql_assignment_complete, 3, false};
-    l->statements[N_OWN_STATEMENTS] = clients_stmt;
+    add_statements(l);
     l->session = session_new(&(struct session_options){
         .loop = l->o.loop,
         .name = "lookup",
         .pg = {.conninfo = l->o.db,
                .program = "intake",
                .stmts = l->statements,
-               .n_stmts = N_OWN_STATEMENTS + 1,
+               .n_stmts = l->n_statements,
                .statement_timeout_ms = (int)l->o.request_timeout_ms},
         .setup_sql = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off",
         .job_timeout_ms = l->o.request_timeout_ms,
@@ -178,7 +182,9 @@ struct lookup *lookup_new(const struct lookup_options *options)
         .on_fatal = on_fatal,
         .ctx = l,
     });
+    l->secrets = secrets_new(l->o.loop, l->session, l->o.seal);
     l->clients = clients_new(l->o.loop, l->session);
+    l->watch = watch_new(l->o.loop, l->session);
     return l;
 }
 
@@ -186,7 +192,9 @@ void lookup_free(struct lookup *l)
 {
     if (!l)
         return;
+    watch_free(l->watch);
     clients_free(l->clients);
+    secrets_free(l->secrets);
     loop_timer_set(l->o.loop, &l->deadline_timer, 0);
     session_free(l->session);
     free(l);
@@ -195,4 +203,14 @@ void lookup_free(struct lookup *l)
 struct clients *lookup_clients(struct lookup *l)
 {
     return l->clients;
+}
+
+struct watch *lookup_watch(struct lookup *l)
+{
+    return l->watch;
+}
+
+bool lookup_up(const struct lookup *l)
+{
+    return session_up(l->session);
 }

@@ -3,6 +3,7 @@
 #include "log.h"
 #include "opt.h"
 #include "request.h"
+#include "route.h"
 
 #include <malloc.h>
 #include <stdlib.h>
@@ -79,10 +80,12 @@ static int start(struct intake *in, const struct conf *conf, struct err *reterr)
     if (loop_new(&in->loop, reterr))
         return -1;
     in->request_timeout_ms = conf->request_timeout_ms;
+    in->seal = seal_new();
     if (http_new(&in->http,
                  &(struct http_options){
                      .loop = in->loop,
                      .intake = in,
+                     .resources = public_resources,
                      .listen = conf->listen,
                      .header_timeout_ms = conf->header_timeout_ms,
                      .body_timeout_ms = conf->body_timeout_ms,
@@ -104,6 +107,8 @@ static int start(struct intake *in, const struct conf *conf, struct err *reterr)
     in->lookup = lookup_new(&(struct lookup_options){
         .loop = in->loop,
         .db = conf->common.db,
+        .resources = public_resources,
+        .seal = in->seal,
         .queue_max = conf->queue_max,
         .request_timeout_ms = conf->request_timeout_ms,
         .on_fatal = on_fatal,
@@ -133,6 +138,7 @@ static int finish(struct intake *in, long shutdown_ms)
     uint64_t deadline_ms = loop_stopping_since_ms(in->loop) + (uint64_t)shutdown_ms;
     in->draining = true;
     http_drain(in->http);
+    watch_wake_all(lookup_watch(in->lookup));
     while (!http_drained(in->http)) {
         if (now_ms() > deadline_ms)
             return http_owes(in->http) ? -1 : 0;
@@ -146,6 +152,7 @@ static void stop(struct intake *in)
     http_free(in->http);
     store_free(in->store);
     lookup_free(in->lookup);
+    seal_free(in->seal);
     request_pool_free();
     loop_free(in->loop);
 }

@@ -1,12 +1,20 @@
 #include "request.h"
 
+#include "accept.h"
+#include "form.h"
 #include "mem.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { POOL_MAX = 1024, KEEP_TEXT_BYTES = 2048, RETRY_AFTER_S = 1 };
+enum { POOL_MAX = 1024, KEEP_TEXT_BYTES = 2048 };
+
+struct kept {
+    struct kept *next;
+    char text[];
+};
 
 static struct request *pool;
 static int pooled;
@@ -18,6 +26,15 @@ static void forget_text(struct text *t)
     text_reset(t);
 }
 
+static void forget_kept(struct request *r)
+{
+    while (r->kept) {
+        struct kept *next = r->kept->next;
+        free(r->kept);
+        r->kept = next;
+    }
+}
+
 struct request *request_new(struct intake *intake)
 {
     struct request *r = pool;
@@ -27,10 +44,11 @@ struct request *request_new(struct intake *intake)
     } else {
         r = mem_new(1, sizeof *r);
     }
-    struct text body = r->body, reply = r->reply.body;
+    struct text body = r->body, reply = r->reply.body, heads = r->reply.heads;
     memset(r, 0, sizeof *r);
     r->body = body;
     r->reply.body = reply;
+    r->reply.heads = heads;
     r->intake = intake;
     r->refs = 1;
     return r;
@@ -45,6 +63,7 @@ static void destroy(struct request *r)
 {
     text_free(&r->body);
     text_free(&r->reply.body);
+    text_free(&r->reply.heads);
     free(r);
 }
 
@@ -55,6 +74,8 @@ void request_unref(struct request *r)
     ticket_fields_free(&r->fields);
     forget_text(&r->body);
     forget_text(&r->reply.body);
+    forget_text(&r->reply.heads);
+    forget_kept(r);
     if (pooled == POOL_MAX) {
         destroy(r);
         return;
@@ -105,57 +126,47 @@ void request_identify(struct request *r)
     memcpy(r->traceparent + 52, "-01", 4);
 }
 
-static void reply_start(struct request *r, unsigned status)
+static char *keep_room(struct request *r, size_t n)
 {
-    r->reply.status = status;
-    text_reset(&r->reply.body);
+    struct kept *k = mem_new(1, sizeof *k + n + 1);
+    k->next = r->kept;
+    r->kept = k;
+    return k->text;
 }
 
-static void problem(struct request *r, enum problem p, const char *detail,
-                    const struct violations *v)
+char *request_keep(struct request *r, const char *s, size_t n)
 {
-    reply_start(r, (unsigned)problem_status(p));
-    r->reply.is_problem = true;
-    if (r->reply.status == MHD_HTTP_SERVICE_UNAVAILABLE)
-        r->reply.retry_after_s = RETRY_AFTER_S;
-    problem_write(&r->reply.body, p, detail, v, r->request_id);
+    return memcpy(keep_room(r, n), s, n);
 }
 
-void reply_problem(struct request *r, enum problem p, const char *detail)
+char *request_keepf(struct request *r, const char *fmt, ...)
 {
-    problem(r, p, detail, NULL);
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    size_t n = (size_t)vsnprintf(NULL, 0, fmt, ap);
+    char *to = keep_room(r, n);
+    vsnprintf(to, n + 1, fmt, again);
+    va_end(again);
+    va_end(ap);
+    return to;
 }
 
-void reply_violations(struct request *r, const struct violations *v)
+const char *request_arg(struct request *r, const char *name)
 {
-    char detail[256];
-    snprintf(detail, sizeof detail, "%s %s%s",
-             v->list[0].pointer[0] ? v->list[0].pointer : "The body", v->list[0].detail,
-             v->n > 1 ? ", and more." : ".");
-    problem(r, v->malformed ? PROBLEM_MALFORMED : PROBLEM_VALIDATION, detail, v);
+    struct form form;
+    const char *why, *value = NULL;
+    if (!r->query || form_urlencoded(r->query, strlen(r->query), &form, &why))
+        return NULL;
+    const char *found = form_value(&form, name);
+    if (found)
+        value = request_keep(r, found, strlen(found));
+    form_free(&form);
+    return value;
 }
 
-void reply_ticket(struct request *r, unsigned status, const struct store_ticket *ticket)
+bool request_from_browser(const struct request *r)
 {
-    char id[UUID_TEXT_LEN + 1];
-    struct text *t = &r->reply.body;
-    uuid_format(ticket->id, id);
-    reply_start(r, status);
-    snprintf(r->reply.location, sizeof r->reply.location, "/v1/tickets/%s", ticket->ref);
-    text_str(t, "{\"ref\":\"");
-    text_str(t, ticket->ref);
-    text_str(t, "\",\"id\":\"");
-    text_str(t, id);
-    text_str(t, "\",\"state\":\"");
-    text_str(t, ticket->state);
-    text_str(t, "\",\"created_at\":\"");
-    text_time(t, ticket->created_us);
-    text_str(t, "\"}\n");
-}
-
-void reply_json(struct request *r, unsigned status, const char *json)
-{
-    reply_start(r, status);
-    text_str(&r->reply.body, json);
-    text_str(&r->reply.body, "\n");
+    const char *accept = r->gate.accept;
+    return accept && accept_weight(accept, "text/html") > accept_weight(accept, "application/json");
 }

@@ -9,36 +9,32 @@
 #include "clients.h"
 #include "gate.h"
 #include "lookup.h"
-#include "problem.h"
+#include "reply.h"
 #include "store.h"
 #include "text.h"
+#include "watch.h"
 
 #include <microhttpd.h>
 
 enum { ROUTE_PARAMS_MAX = 2, PARAM_MAX_BYTES = 160 };
 
+struct http;
 struct route;
 struct intake;
 
-struct reply {
-    unsigned status; /* 0: not known yet */
-    bool is_problem, replayed, close;
-    int retry_after_s; /* 0: none */
-    const char *allow; /* static; or NULL */
-    char location[48]; /* or empty */
-    struct text body;
-};
-
 struct request {
     struct intake *intake;
+    struct http *http;
     struct MHD_Connection *connection; /* NULL: the client is gone or was answered */
     int refs;
-    bool seen, suspended, waited_for_clients, body_discarded;
+    bool seen, suspended, waited_for_clients;
     struct gate gate;
     const struct route *route;
     char param[ROUTE_PARAMS_MAX][PARAM_MAX_BYTES];
+    const char *query; /* what stands behind the ?, as it came; or NULL */
     char request_id[65], traceparent[56], actor[80];
-    int32_t client_id;
+    int32_t client_id; /* 0: nobody known */
+    uint64_t started_us, wait_until_ms;
     struct text body;
     struct ticket_fields fields;
     struct reply reply;
@@ -46,7 +42,10 @@ struct request {
     union {
         struct store_item store;
         struct lookup_item lookup;
+        struct watcher watcher;
     };
+    void (*asked)(struct request *r, const PGresult *res); /* see ask.h */
+    struct kept *kept;
     struct request *next; /* in the pool */
 };
 
@@ -58,12 +57,12 @@ void request_pool_free(void);
 /* Takes X-Request-Id and traceparent over from the gate, or makes them. */
 void request_identify(struct request *r);
 
-/* The answer is an error. detail is a sentence. */
-void reply_problem(struct request *r, enum problem p, const char *detail);
-void reply_violations(struct request *r, const struct violations *v);
+/* A copy that lives as long as the request; borrowed. */
+char *request_keep(struct request *r, const char *s, size_t n);
+char *request_keepf(struct request *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The answer is {"ref","id","state","created_at"}. */
-void reply_ticket(struct request *r, unsigned status, const struct store_ticket *ticket);
+/* Value of a parameter of the query, decoded; NULL: not there. Kept. */
+const char *request_arg(struct request *r, const char *name);
 
-/* The answer is JSON text. */
-void reply_json(struct request *r, unsigned status, const char *json);
+/* A person's browser rather than a program: it likes text/html better than JSON. */
+bool request_from_browser(const struct request *r);

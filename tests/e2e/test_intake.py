@@ -21,7 +21,7 @@ def test_a_ticket_is_stored_with_its_event_in_one_transaction(intake, client):
     status, headers, made = client.request("POST", "/v1/tickets", ticket(1), {
         "Idempotency-Key": "one", "X-Request-Id": "web-1",
         "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"})
-    assert status == 201 and set(made) == {"ref", "id", "state", "created_at"}
+    assert status == 201 and set(made) == {"ref", "id", "state", "created_at", "tracking"}
     assert headers["Location"] == f"/v1/tickets/{made['ref']}" and headers["X-Request-Id"] == "web-1"
     with intake.db() as db:
         row = db.execute("""SELECT t.ref, o.aggregateid = t.id::text, o.xid::text = t.xmin::text, o.payload,

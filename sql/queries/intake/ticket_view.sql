@@ -1,6 +1,6 @@
 -- A client's own ticket as GET /v1/tickets/{ref} shows it, by reference ($2) or
--- by id ($3); the other one is null.
-SELECT json_strip_nulls(json_build_object(
+-- by id ($3); the other one is null. (outcome, body, version, id)
+SELECT 'ok', json_strip_nulls(json_build_object(
            'ref', t.ref,
            'id', t.id,
            'state', coalesce(d.state, 'received'),
@@ -15,7 +15,8 @@ SELECT json_strip_nulls(json_build_object(
                'state', a.state,
                'expert', json_build_object('id', e.id, 'name', e.name),
                'reserved_at', to_char(a.reserved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-               'offered_at', to_char(a.offered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) END))
+               'offered_at', to_char(a.offered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) END)),
+       ticket_version(t.id), t.id
   FROM (SELECT * FROM ticket WHERE ref = $2::text
         UNION ALL
         SELECT * FROM ticket WHERE id = $3::uuid) t

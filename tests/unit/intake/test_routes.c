@@ -1,5 +1,5 @@
-#include "endpoints.h"
-#include "routes.h"
+#include "request.h"
+#include "route.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -15,12 +15,15 @@ static const struct route table[] = {
     {.method = "POST", .pattern = "/things/{}/parts/{}", .handle = nothing},
 };
 
+static const struct resource things = {table, sizeof table / sizeof *table, NULL, 0};
+static const struct resource *const resources[] = {&things, NULL};
+
 static struct request *find(const char *method, const char *path)
 {
     static struct request *r;
     request_unref(r);
     r = request_new(NULL);
-    route_find(table, sizeof table / sizeof *table, method, path, r);
+    route_find(resources, method, path, r);
     return r;
 }
 
@@ -54,8 +57,8 @@ Test(routes, a_wrong_method_is_405_and_allow_says_which)
 {
     struct request *r = find("DELETE", "/things");
     cr_expect_eq(r->reply.status, 405);
-    cr_expect_str_eq(r->reply.allow, "POST");
-    cr_expect_str_eq(find("POST", "/things/1")->reply.allow, "GET, HEAD");
+    cr_expect_str_eq(reply_get_header(&r->reply, "Allow"), "POST");
+    cr_expect_str_eq(reply_get_header(&find("POST", "/things/1")->reply, "Allow"), "GET, HEAD");
 }
 
 Test(routes, segments_are_told_apart_before_they_are_decoded)
@@ -81,16 +84,19 @@ Test(routes, a_wrong_escape_a_nul_or_a_long_segment_is_404)
 
 Test(routes, every_route_of_the_program_is_found_and_handled)
 {
-    for (size_t i = 0; i < intake_routes_count; i++) {
-        char path[200], *to = path;
-        for (const char *p = intake_routes[i].pattern; *p; p++)
-            if (*p != '}')
-                *to++ = *p == '{' ? 'x' : *p;
-        *to = '\0';
-        struct request *r = request_new(NULL);
-        route_find(intake_routes, intake_routes_count, intake_routes[i].method, path, r);
-        cr_expect_eq(r->route, &intake_routes[i], "%s %s", intake_routes[i].method, path);
-        cr_expect_not_null(intake_routes[i].handle);
-        request_unref(r);
-    }
+    for (const struct resource *const *res = public_resources; *res; res++)
+        for (size_t i = 0; i < (*res)->n_routes; i++) {
+            const struct route *route = &(*res)->routes[i];
+            char path[200], *to = path;
+            for (const char *p = route->pattern; *p; p++)
+                if (*p != '}')
+                    *to++ = *p == '{' ? 'x' : *p;
+            *to = '\0';
+            struct request *r = request_new(NULL);
+            route_find(public_resources, route->method, path, r);
+            cr_expect_eq(r->route, route, "%s %s", route->method, path);
+            cr_expect_not_null(route->handle);
+            cr_expect(route->gives, "%s %s gives nothing", route->method, path);
+            request_unref(r);
+        }
 }

@@ -1,5 +1,8 @@
-#include "routes.h"
+#include "route.h"
 
+#include "request.h"
+
+#include <stdio.h>
 #include <string.h>
 
 static int hex_value(char c)
@@ -47,24 +50,46 @@ static bool matches(const char *pattern, const char *path, struct request *r)
     return *path == '\0';
 }
 
-void route_find(const struct route *routes, size_t n, const char *method, const char *path,
+/* Puts a method into the value of Allow, once. */
+static void allow_method(char *allow, size_t size, const char *method)
+{
+    size_t n = strlen(allow), len = strlen(method);
+    for (const char *s = allow; (s = strstr(s, method)); s += len)
+        if ((s == allow || s[-1] == ' ') && (!s[len] || s[len] == ','))
+            return;
+    snprintf(allow + n, size - n, "%s%s", n ? ", " : "", method);
+}
+
+static bool find(const struct resource *res, const char *method, const char *path,
+                 struct request *r, char *allow, size_t size)
+{
+    for (size_t i = 0; i < res->n_routes; i++) {
+        const struct route *route = &res->routes[i];
+        if (!matches(route->pattern, path, r))
+            continue;
+        bool is_get = strcmp(route->method, "GET") == 0;
+        if (strcmp(route->method, method) == 0 || (is_get && strcmp(method, "HEAD") == 0)) {
+            r->route = route;
+            return true;
+        }
+        allow_method(allow, size, route->method);
+        if (is_get)
+            allow_method(allow, size, "HEAD");
+    }
+    return false;
+}
+
+void route_find(const struct resource *const *resources, const char *method, const char *path,
                 struct request *r)
 {
-    const char *allow = NULL;
-    for (size_t i = 0; i < n; i++) {
-        if (!matches(routes[i].pattern, path, r))
-            continue;
-        bool is_get = strcmp(routes[i].method, "GET") == 0;
-        if (strcmp(routes[i].method, method) == 0 || (is_get && strcmp(method, "HEAD") == 0)) {
-            r->route = &routes[i];
+    char allow[128] = "";
+    for (; *resources; resources++)
+        if (find(*resources, method, path, r, allow, sizeof allow))
             return;
-        }
-        allow = is_get ? "GET, HEAD" : routes[i].method;
-    }
-    if (!allow) {
+    if (!allow[0]) {
         reply_problem(r, PROBLEM_NOT_FOUND, "No such path.");
         return;
     }
     reply_problem(r, PROBLEM_METHOD, "See the header Allow.");
-    r->reply.allow = allow;
+    reply_header(r, "Allow", allow);
 }

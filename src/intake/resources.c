@@ -1,0 +1,8 @@
+#include "resources.h"
+
+#include <stddef.h>
+
+/* In the order in which they are searched. */
+const struct resource *const public_resources[] = {
+    &tickets_resource, &assignments_resource, &health_resource, &assets_resource, NULL,
+};

@@ -1,0 +1,9 @@
+/*
+ * resources.h - every resource that resources.c lists.
+ */
+#pragma once
+
+#include "route.h"
+
+extern const struct resource tickets_resource, assignments_resource, health_resource,
+    assets_resource;
