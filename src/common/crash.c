@@ -128,7 +128,8 @@ static void fire(const char *name)
 {
     char fired[4096];
     int signal = plan.signal;
-    LOG(WARN, "crash point", F_STR("name", name), F_STR("signal", signal == SIGKILL ? "KILL" : "STOP"));
+    LOG(WARN, "crash point", F_STR("name", name),
+        F_STR("signal", signal == SIGKILL ? "KILL" : "STOP"));
     if (plan_file) {
         snprintf(fired, sizeof fired, "%s.fired", plan_file);
         rename(plan_file, fired);

@@ -93,8 +93,10 @@ int poison_record(struct poison *p, struct pg *pg, const struct outbox_row *row,
     pg_param_text(&params, reason);
     if (pg_run(pg, "dead_put", &params, NULL, reterr))
         return -1;
+    char type[80]; /* may be what is too large */
+    snprintf(type, sizeof type, "%s", row->type);
     LOG(WARN, "row goes to the dead-letter topic", F_INT("seq", row->seq), F_STR("id", row->id),
-        F_STR("type", row->type), F_STR("topic", meant_for), F_STR("reason", reason));
+        F_STR("type", type), F_STR("topic", meant_for), F_STR("reason", reason));
     poison_block(p, row);
     return 0;
 }

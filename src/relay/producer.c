@@ -17,7 +17,11 @@ enum {
     QUEUE_FULL_WAIT_MS = 100,
     RECORD_OVERHEAD_BYTES = 1024, /* headers and batch framing */
     DEAD_VALUE_MAX_BYTES = 65536,
+    DEAD_TEXT_MAX_BYTES = 255, /* of a key or a header: either may be what was too large */
+    DEAD_OVERHEAD_BYTES = 4096,
 };
+_Static_assert((int)DEAD_OVERHEAD_BYTES < (int)TOPIC_MESSAGE_MIN_BYTES,
+               "a dead letter always fits");
 
 struct producer {
     rd_kafka_t *rk;
@@ -141,11 +145,6 @@ void producer_close(struct producer *p)
     free(p);
 }
 
-rd_kafka_t *producer_handle(struct producer *p)
-{
-    return p->rk;
-}
-
 int producer_begin(struct producer *p, uint64_t txn, struct err *reterr)
 {
     snprintf(p->txn, sizeof p->txn, "%" PRIu64, txn);
@@ -205,33 +204,44 @@ static rd_kafka_headers_t *event_headers(const struct producer *p, const struct 
 
 int producer_row(struct producer *p, int topic, const struct outbox_row *row, struct err *reterr)
 {
-    if (row->payload_size + strlen(row->aggregateid) + RECORD_OVERHEAD_BYTES >
-        (size_t)p->topics->message_max_bytes)
+    size_t size = row->payload_size + strlen(row->aggregateid) + strlen(row->type) +
+                  (row->traceparent ? strlen(row->traceparent) : 0) + RECORD_OVERHEAD_BYTES;
+    if (size > (size_t)p->topics->message_max_bytes)
         return err_set(reterr, ERR_REJECT, "%zu bytes are too large for Kafka, the limit is %d",
-                       row->payload_size, p->topics->message_max_bytes);
+                       size, p->topics->message_max_bytes);
     return produce(p, topic, RD_KAFKA_PARTITION_UA, row->aggregateid, row->payload,
                    row->payload_size, event_headers(p, row), row->seq, reterr);
+}
+
+static const char *cut(char *buf, const char *text)
+{
+    snprintf(buf, DEAD_TEXT_MAX_BYTES + 1, "%s", text ? text : "");
+    return text ? buf : NULL;
 }
 
 int producer_dead(struct producer *p, const struct outbox_row *row, const char *meant_for,
                   const char *reason, struct err *reterr)
 {
-    char seq[24], bytes[24];
-    size_t size = row->payload_size;
+    char seq[24], bytes[24], key[DEAD_TEXT_MAX_BYTES + 1], type[DEAD_TEXT_MAX_BYTES + 1],
+        trace[DEAD_TEXT_MAX_BYTES + 1], text[DEAD_TEXT_MAX_BYTES + 1];
+    size_t size = row->payload_size, room = (size_t)p->topics->message_max_bytes;
+    struct outbox_row short_row = *row;
+    short_row.type = cut(type, row->type);
+    short_row.traceparent = cut(trace, row->traceparent);
     snprintf(seq, sizeof seq, "%" PRId64, row->seq);
     snprintf(bytes, sizeof bytes, "%zu", size);
-    rd_kafka_headers_t *h = event_headers(p, row);
-    header(h, "squad_dead_reason", reason);
+    rd_kafka_headers_t *h = event_headers(p, &short_row);
+    header(h, "squad_dead_reason", cut(text, reason));
     header(h, "squad_dead_topic", meant_for);
     header(h, "squad_dead_seq", seq);
     header(h, "squad_dead_bytes", bytes);
+    /* The whole row is in the outbox. */
     if (size > DEAD_VALUE_MAX_BYTES)
-        size = DEAD_VALUE_MAX_BYTES; /* the whole row is in the outbox */
-    /* A key may be what was too large. */
-    char key[256];
-    snprintf(key, sizeof key, "%s", row->aggregateid);
-    return produce(p, TOPIC_DEAD, RD_KAFKA_PARTITION_UA, key, row->payload, size, h, row->seq,
-                   reterr);
+        size = DEAD_VALUE_MAX_BYTES;
+    if (size > room - DEAD_OVERHEAD_BYTES)
+        size = room - DEAD_OVERHEAD_BYTES;
+    return produce(p, TOPIC_DEAD, RD_KAFKA_PARTITION_UA, cut(key, row->aggregateid), row->payload,
+                   size, h, row->seq, reterr);
 }
 
 int producer_barrier(struct producer *p, int topic, int partition, struct err *reterr)

@@ -29,14 +29,12 @@ int producer_open(struct producer **ret, const struct producer_options *options,
                   struct err *reterr);
 void producer_close(struct producer *p); /* NULL is fine; purges what was not sent */
 
-rd_kafka_t *producer_handle(struct producer *p); /* borrowed */
-
 int producer_begin(struct producer *p, uint64_t txn, struct err *reterr);
 
 /* One outbox row to a data topic. ERR_REJECT: Kafka can not take this row. */
 int producer_row(struct producer *p, int topic, const struct outbox_row *row, struct err *reterr);
 
-/* The row to the dead-letter topic, with the reason; a value too large for it is cut. */
+/* The row to the dead-letter topic, with the reason; whatever is too large for it is cut. */
 int producer_dead(struct producer *p, const struct outbox_row *row, const char *meant_for,
                   const char *reason, struct err *reterr);
 

@@ -24,11 +24,16 @@ int topics_route(const char *aggregatetype)
     return -1;
 }
 
-static int smallest_limit(const rd_kafka_ConfigResource_t **resources, size_t n)
+/* 0: a topic has not told its limit; *ret_code says why, if it does. */
+static int smallest_limit(const rd_kafka_ConfigResource_t **resources, size_t n,
+                          rd_kafka_resp_err_t *ret_code)
 {
     int limit = 0;
     for (size_t i = 0; i < n; i++) {
         size_t n_entries;
+        *ret_code = rd_kafka_ConfigResource_error(resources[i]);
+        if (*ret_code)
+            return 0;
         const rd_kafka_ConfigEntry_t **e =
             rd_kafka_ConfigResource_configs(resources[i], &n_entries);
         for (size_t k = 0; k < n_entries; k++) {
@@ -62,15 +67,19 @@ static int load_limit(struct topics *t, rd_kafka_t *rk, int timeout_ms, struct e
         size_t n;
         const rd_kafka_ConfigResource_t **got = rd_kafka_DescribeConfigs_result_resources(
             rd_kafka_event_DescribeConfigs_result(event), &n);
-        t->message_max_bytes = smallest_limit(got, n);
+        t->message_max_bytes = smallest_limit(got, n, &code);
     }
     if (event)
         rd_kafka_event_destroy(event);
     rd_kafka_queue_destroy(queue);
     if (code)
         return kafka_err(reterr, code, "ask Kafka for the size limits of the topics");
-    if (!t->message_max_bytes)
-        return err_set(reterr, ERR_RETRY, "could not read max.message.bytes of the topics");
+    if (t->message_max_bytes < TOPIC_MESSAGE_MIN_BYTES) {
+        err_fatal(reterr, EXIT_KAFKA,
+                  "max.message.bytes of a topic of the relay is %d, it must be %d or more",
+                  t->message_max_bytes, TOPIC_MESSAGE_MIN_BYTES);
+        return err_hint(reterr, "Raise it by Kafka's kafka-configs.");
+    }
     return 0;
 }
 

@@ -10,7 +10,7 @@
 
 enum topic { TOPIC_TICKETS, TOPIC_EXPERTS, TOPIC_NOTICES, TOPIC_DEAD, TOPIC_PROGRESS, TOPIC_COUNT };
 
-enum { TOPIC_NAME_MAX = 200 };
+enum { TOPIC_NAME_MAX = 200, TOPIC_MESSAGE_MIN_BYTES = 8192 };
 
 struct topics {
     char name[TOPIC_COUNT][TOPIC_NAME_MAX];
@@ -21,8 +21,8 @@ struct topics {
 /* Fills names from the prefix. */
 void topics_name(struct topics *t, const char *prefix);
 
-/* Asks Kafka for partitions and size limits. A missing topic, or a progress topic with more than
- * one partition: ERR_FATAL EXIT_KAFKA. */
+/* Asks Kafka for partitions and size limits. A missing topic, a progress topic with more than
+ * one partition, or a limit below TOPIC_MESSAGE_MIN_BYTES: ERR_FATAL EXIT_KAFKA. */
 int topics_load(struct topics *t, rd_kafka_t *rk, int timeout_ms, struct err *reterr);
 
 /* Topic of an aggregatetype, or -1: it has none. */

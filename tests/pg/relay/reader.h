@@ -44,7 +44,8 @@ void reader_restart(struct reader *r);
 /* Both naive ways, once. */
 void reader_naive(struct reader *r);
 
-/* The same until the watermark's way has read `rows` rows: others on the server hold it back too. */
+/* The same until the watermark's way has read `rows` rows: others on the server hold it back too.
+ */
 void reader_naive_all(struct reader *r, long rows);
 
 /* Times that a name is in what was seen, and the place of its first time (-1: none). */

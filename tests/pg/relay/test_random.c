@@ -44,7 +44,8 @@ TestSuite(random, .init = setup, .fini = teardown, .timeout = 120);
 
 struct writer {
     PGconn *conn;
-    int id, in_transaction, savepoints, prepared; /* prepared: transactions that wait, at most one */
+    int id, in_transaction, savepoints,
+        prepared; /* prepared: transactions that wait, at most one */
     unsigned *rng;
 };
 
@@ -133,7 +134,8 @@ static int wrong(const struct seen *s)
 static void judge(void)
 {
     reader_drain(r, 50);
-    const char *replay = "seed %u; replay: SQUAD_TEST_SEED=%u build/test/pg-relay --filter 'random/*'";
+    const char *replay =
+        "seed %u; replay: SQUAD_TEST_SEED=%u build/test/pg-relay --filter 'random/*'";
     char text[160];
     snprintf(text, sizeof text, replay, seed, seed);
     long rows = world_sql_long(&w, "SELECT count(*) FROM outbox");

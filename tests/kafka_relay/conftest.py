@@ -1,0 +1,16 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from relay_alone import World  # noqa: E402
+
+
+@pytest.fixture
+def w():
+    world = World()
+    try:
+        yield world
+    finally:
+        world.close()
