@@ -26,7 +26,7 @@ void poison_free(struct poison *p);
 /* Keys blocked before this start. */
 int poison_load(struct poison *p, struct pg *pg, struct err *reterr);
 
-/* Remembers a row that a delivery report refused. */
+/* Remembers a row that Kafka refused when it was alone in its transaction. */
 void poison_refuse(struct poison *p, int64_t seq);
 
 /* Blocks the row's key, if that is the policy. */

@@ -30,18 +30,15 @@ struct producer {
     char txn[24]; /* number of the open transaction, as header value */
     bool disturbed;
     int64_t refused_seq;
-    rd_kafka_resp_err_t refused_code;
 };
 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *msg, void *opaque)
 {
     struct producer *p = opaque;
     (void)rk;
-    /* Purged and fenced records are told by the commit; a refused one names its row. */
-    if (kafka_err_kind(msg->err) == ERR_REJECT && p->refused_seq < 0) {
+    /* Purged and fenced records are told by the commit. */
+    if (kafka_err_kind(msg->err) == ERR_REJECT && p->refused_seq < 0)
         p->refused_seq = (int64_t)(intptr_t)msg->_private;
-        p->refused_code = msg->err;
-    }
 }
 
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
@@ -297,9 +294,7 @@ bool producer_disturbed(struct producer *p)
     return p->disturbed;
 }
 
-int64_t producer_refused(const struct producer *p, struct err *reterr)
+int64_t producer_refused(const struct producer *p)
 {
-    if (p->refused_seq >= 0)
-        err_set(reterr, ERR_REJECT, "refused by Kafka: %s", rd_kafka_err2str(p->refused_code));
     return p->refused_seq;
 }

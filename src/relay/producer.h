@@ -55,5 +55,5 @@ int producer_abort(struct producer *p, int timeout_ms, struct err *reterr);
  * the position must be read again before the next transaction. */
 bool producer_disturbed(struct producer *p);
 
-/* seq of a row that Kafka refused after taking it (a delivery report), or -1; fills reason. */
-int64_t producer_refused(const struct producer *p, struct err *reterr);
+/* seq of a row whose batch Kafka refused after taking it (a delivery report), or -1. */
+int64_t producer_refused(const struct producer *p);

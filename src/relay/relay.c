@@ -33,6 +33,7 @@ struct relay {
     struct producer *pair[2];
     struct position at; /* as in Kafka, or ahead of it by windows that held no row */
     struct poison poison;
+    int batch_max; /* rows of the next transaction: less than the option's after a refusal */
     bool recovered;
     bool copy_due;
     uint64_t copied_at_ms, checked_at_ms, extended_at_ms, row_at_ms;
@@ -159,6 +160,22 @@ static int send_row(struct relay *r, struct producer *p, const struct outbox_row
     return producer_dead(p, row, meant_for, reason, reterr);
 }
 
+/* Kafka refuses batches, not rows: a refused one is tried again in halves, until it is one row. */
+static void narrow(struct relay *r, const struct producer *p, int n)
+{
+    int64_t seq = producer_refused(p);
+    if (seq >= 0 && n == 1)
+        poison_refuse(&r->poison, seq);
+    else if (seq >= 0)
+        r->batch_max = n / 2;
+}
+
+static void widen(struct relay *r)
+{
+    int max = (int)r->conf->batch_max;
+    r->batch_max = r->batch_max < max / 2 ? r->batch_max * 2 : max;
+}
+
 /* One Kafka transaction: the rows of the batch and the position behind them. */
 static int publish(struct relay *r, const struct outbox_batch *batch, struct err *reterr)
 {
@@ -179,14 +196,12 @@ static int publish(struct relay *r, const struct outbox_batch *batch, struct err
     if (!failed)
         failed = producer_position(p, json, reterr) || producer_commit(p, keep_waiting, r, reterr);
     free(json);
-    struct err refused;
-    int64_t seq = failed ? producer_refused(p, &refused) : -1;
-    if (seq >= 0)
-        poison_refuse(&r->poison, seq);
     if (failed) {
         position_free(&next);
+        narrow(r, p, batch->n);
         return -1;
     }
+    widen(r);
     position_free(&r->at);
     r->at = next;
     r->copy_due = true;
@@ -198,7 +213,7 @@ static int step(struct relay *r, int *ret_rows, struct err *reterr)
 {
     struct outbox_batch batch = {0};
     CRASH_POINT("relay.read.before");
-    if (outbox_read(r->leader.pg, &r->at, (int)r->conf->batch_max, &batch, reterr))
+    if (outbox_read(r->leader.pg, &r->at, r->batch_max, &batch, reterr))
         return -1;
     *ret_rows = batch.n;
     if (batch.n)
@@ -304,8 +319,10 @@ static int in_trouble(struct relay *r, const struct err *err)
 
 int relay_run(const struct relay_conf *conf, struct loop *loop, struct err *reterr)
 {
-    struct relay r = {
-        .conf = conf, .loop = loop, .poison.policy = (enum poison_policy)conf->poison};
+    struct relay r = {.conf = conf,
+                      .loop = loop,
+                      .batch_max = (int)conf->batch_max,
+                      .poison.policy = (enum poison_policy)conf->poison};
     struct err err = {0};
     bool drained = false;
     int failed = 0;

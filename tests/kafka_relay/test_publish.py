@@ -129,3 +129,21 @@ def test_a_dead_letter_fits_though_its_topic_takes_little(w):
     w.write(2)
     w.drain()
     assert w.check(dead=1) == 2
+
+
+def test_when_the_limit_shrinks_under_way_no_row_that_fits_is_given_up(w):
+    """The broker then refuses whole batches, which says nothing of the rows in them."""
+    r = w.leader()
+    w.write(1)
+    w.wait_published()
+    w.raw().set_config(w.raw().TOPIC, w.topic("tickets"), {"max.message.bytes": "20000"})
+    text = "(SELECT string_agg(md5(random()::text || i || g), '') FROM generate_series(1, 60) g)"
+    w.write(300, key="'one'", payload=f"json_build_object('n', i, 'text', {text})")
+    w.wait_published()
+    assert "relay recovers" in r.log(), "no batch was refused: it proved nothing"
+    assert w.check() == 301
+    w.write(1, payload="json_build_object('text', (SELECT string_agg(md5(random()::text || g), '') FROM generate_series(1, 1500) g))")
+    w.write(5)
+    w.wait_published()
+    assert w.check(dead=1) == 306
+    assert r.stop() == 0
