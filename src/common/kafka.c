@@ -29,6 +29,24 @@ static const char *const common_settings[] = {
     NULL,
 };
 
+/* Settings that exactly-once, the order of a key or a group's membership rests on. */
+static const char *const own_settings[] = {
+    "transactional.id",
+    "enable.idempotence",
+    "isolation.level",
+    "enable.auto.commit",
+    "auto.commit.enable",
+    "enable.auto.offset.store",
+    "enable.partition.eof",
+    "auto.offset.reset",
+    "group.id",
+    "group.instance.id",
+    "partitioner",
+    "partition.assignment.strategy",
+    "message.max.bytes",
+    NULL,
+};
+
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     (void)rk;
@@ -57,6 +75,14 @@ static int set_pairs(rd_kafka_conf_t *conf, const char *const *pairs, struct err
     return 0;
 }
 
+static bool is_own(const char *name)
+{
+    for (const char *const *own = own_settings; *own; own++)
+        if (strcmp(name, *own) == 0)
+            return true;
+    return false;
+}
+
 /* -X name=value. */
 static int set_list(rd_kafka_conf_t *conf, const struct opt_list *list, struct err *reterr)
 {
@@ -69,6 +95,9 @@ static int set_list(rd_kafka_conf_t *conf, const struct opt_list *list, struct e
                              list->item[i]);
         memcpy(name, list->item[i], n);
         name[n] = '\0';
+        if (is_own(name))
+            return err_fatal(reterr, EXIT_CONFIG,
+                             "--kafka-option can not change %s: squad sets it itself", name);
         if (set_option(conf, name, eq + 1, reterr))
             return -1;
     }
@@ -200,14 +229,8 @@ static const struct {
 } error_kinds[] = {
     {RD_KAFKA_RESP_ERR_NO_ERROR, ERR_NONE},
     {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, ERR_REJECT},
-    {RD_KAFKA_RESP_ERR_INVALID_MSG, ERR_REJECT},
     {RD_KAFKA_RESP_ERR_INVALID_RECORD, ERR_REJECT},
     {RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, ERR_REJECT},
-    {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, ERR_REJECT},
-    {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, ERR_REJECT},
-    {RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, ERR_REJECT},
-    {RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, ERR_REJECT},
-    {RD_KAFKA_RESP_ERR__INVALID_ARG, ERR_REJECT},
     {RD_KAFKA_RESP_ERR__FATAL, ERR_FATAL},
     {RD_KAFKA_RESP_ERR__FENCED, ERR_FATAL},
     {RD_KAFKA_RESP_ERR_PRODUCER_FENCED, ERR_FATAL},

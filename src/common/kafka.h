@@ -2,7 +2,8 @@
  * kafka.h - librdkafka handles with squad's settings, its errors, and topics.
  *
  * What each setting is for stands beside it in kafka.c. Options given with -X
- * come last and win. Logs of librdkafka go through log.h.
+ * come last and win, but for the few that correctness rests on. Logs of librdkafka go through
+ * log.h.
  */
 #pragma once
 
@@ -33,7 +34,7 @@ int kafka_partitions(rd_kafka_t *rk, const char *topic, int timeout_ms, int *ret
                      struct err *reterr);
 
 /* The one place where a Kafka error becomes a kind. ERR_RETRY: the same call
- * again may do; ERR_REJECT: this message can not be taken; ERR_FATAL: the
+ * again may do; ERR_REJECT: this record itself can not be taken; ERR_FATAL: the
  * handle is done for. */
 enum err_kind kafka_err_kind(rd_kafka_resp_err_t code);
 

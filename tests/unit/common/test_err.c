@@ -1,5 +1,4 @@
 #include "err.h"
-#include "kafka.h"
 #include "pg.h"
 #include "state.h"
 
@@ -39,16 +38,6 @@ Test(err, sqlstates_become_kinds)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         cr_assert_eq(pg_err_kind(rows[i].state), rows[i].kind, "%s", rows[i].state);
-}
-
-Test(err, kafka_codes_become_kinds)
-{
-    cr_assert_eq(kafka_err_kind(RD_KAFKA_RESP_ERR_NO_ERROR), ERR_NONE);
-    cr_assert_eq(kafka_err_kind(RD_KAFKA_RESP_ERR__TRANSPORT), ERR_RETRY);
-    cr_assert_eq(kafka_err_kind(RD_KAFKA_RESP_ERR__TIMED_OUT), ERR_RETRY);
-    cr_assert_eq(kafka_err_kind(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE), ERR_REJECT);
-    cr_assert_eq(kafka_err_kind(RD_KAFKA_RESP_ERR__FENCED), ERR_FATAL);
-    cr_assert_eq(kafka_err_kind(RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING), ERR_FATAL);
 }
 
 Test(state, transitions_name_known_states_and_start_from_live_ones)
