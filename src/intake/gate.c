@@ -13,6 +13,8 @@ void gate_target(struct gate *g, const char *target)
     for (; target[n]; n++)
         if (target[n] <= ' ' || target[n] > '~')
             g->target_bad = true;
+    g->target = target;
+    g->target_len = n;
     if (n == 0 || target[0] != '/')
         g->target_bad = true;
     if (n > TARGET_MAX_BYTES)
@@ -38,48 +40,85 @@ static bool is_field_value(const char *s, size_t n)
     return true;
 }
 
-void gate_header(struct gate *g, const char *name, size_t name_len, const char *value,
-                 size_t value_len)
-{
+/* Headers that squad reads. One that may not repeat makes the request a bad one when it does. */
+static const struct known {
+    const char *name;
+    size_t len, offset; /* of a const char * in struct gate */
+    bool repeats;
+} known[] = {
 #define HEADER(name, member, repeats)                                                              \
     {                                                                                              \
-        name, sizeof name - 1, &g->member, repeats                                                 \
+        name, sizeof name - 1, offsetof(struct gate, member), repeats                              \
     }
-    const struct {
-        const char *name;
-        size_t len;
-        const char **value;
-        bool repeats;
-    } known[] = {
-        HEADER("Host", host, false),
-        HEADER("Content-Length", content_length, false),
-        HEADER("Content-Type", content_type, false),
-        HEADER("Authorization", authorization, false),
-        HEADER("Idempotency-Key", idempotency_key, false),
-        HEADER("X-Request-Id", request_id, false),
-        HEADER("traceparent", traceparent, false),
-        HEADER("Accept", accept, true),
-        HEADER("Prefer", prefer, true),
-        HEADER("If-Match", if_match, false),
-        HEADER("If-None-Match", if_none_match, false),
-        HEADER("Origin", origin, false),
-        HEADER("X-Forwarded-For", forwarded_for, true),
-    };
+    HEADER("Host", host, false),
+    HEADER("Content-Length", content_length, false),
+    HEADER("Content-Type", content_type, false),
+    HEADER("Content-Encoding", content_encoding, false),
+    HEADER("Authorization", authorization, false),
+    HEADER("Idempotency-Key", idempotency_key, false),
+    HEADER("X-Request-Id", request_id, false),
+    HEADER("traceparent", traceparent, false),
+    HEADER("Accept", accept, true),
+    HEADER("Prefer", prefer, true),
+    HEADER("If-Match", if_match, false),
+    HEADER("If-None-Match", if_none_match, false),
+    HEADER("Origin", origin, false),
+    HEADER("X-Forwarded-For", forwarded_for, true),
 #undef HEADER
-    if (!value) {
-        value = "";
-        value_len = 0;
-    }
+};
+
+static void take_header(struct gate *g, const char *name, size_t name_len, const char *value,
+                        size_t value_len)
+{
+    g->n_headers++;
     if (!is_token(name, name_len) || !is_field_value(value, value_len))
         g->bad_character = true;
     if (strcasecmp(name, "Transfer-Encoding") == 0)
         g->transfer_encoding = true;
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (name_len == known[i].len && strcasecmp(name, known[i].name) == 0) {
-            g->twice |= *known[i].value != NULL && !known[i].repeats;
-            *known[i].value = value;
+    for (const struct known *k = known; k < known + sizeof known / sizeof *known; k++)
+        if (name_len == k->len && strncasecmp(name, k->name, name_len) == 0) {
+            const char **to = (const char **)((char *)g + k->offset);
+            g->twice |= *to && !k->repeats;
+            *to = value;
             break;
         }
+}
+
+/* Where the headers begin, or NULL when the request line is not as it must be. */
+static const char *after_request_line(const struct gate *g, const char *head, const char *end)
+{
+    static const char line_end[2] = {0};
+    size_t method_len = strnlen(head, (size_t)(end - head));
+    const char *version = g->target ? g->target + g->target_len + 1 : NULL;
+    if (!is_token(head, method_len) || head + method_len + 1 != g->target || version >= end)
+        return NULL;
+    const char *p = version + strnlen(version, (size_t)(end - version));
+    if (end - p < 2 || memcmp(p, line_end, 2) != 0)
+        return NULL;
+    return p + 2;
+}
+
+void gate_head(struct gate *g, const char *head, size_t size)
+{
+    const char *end = head + size, *p = after_request_line(g, head, end);
+    g->bad_line = true;
+    if (!p)
+        return;
+    while (end - p > 2) {
+        const char *name = p;
+        size_t name_len = strnlen(name, (size_t)(end - name));
+        const char *value = name + name_len + 1;
+        while (value < end && (*value == ' ' || *value == '\t'))
+            value++;
+        if (value >= end)
+            return;
+        size_t value_len = strnlen(value, (size_t)(end - value));
+        p = value + value_len + 2;
+        if (p > end || p[-1])
+            return;
+        take_header(g, name, name_len, value, value_len);
+    }
+    g->bad_line = end - p != 2 || p[0] || p[1];
 }
 
 static bool parse_length(struct gate *g)
@@ -115,6 +154,9 @@ enum problem gate_check(struct gate *g, const char *method, const char *version,
         REFUSE(PROBLEM_TARGET_LONG, "The target must have at most 1024 bytes.");
     if (g->target_bad)
         REFUSE(PROBLEM_BAD_REQUEST, "The target must begin with / and be printable ASCII.");
+    if (g->bad_line)
+        REFUSE(PROBLEM_BAD_REQUEST,
+               "A line of the head is folded, ends without CR LF, or has a NUL.");
     if (g->bad_character)
         REFUSE(PROBLEM_BAD_REQUEST, "A header's name or value has a character it must not have.");
     if (g->twice)
@@ -125,6 +167,8 @@ enum problem gate_check(struct gate *g, const char *method, const char *version,
         REFUSE(PROBLEM_LENGTH_REQUIRED, "Transfer-Encoding is not accepted: send Content-Length.");
     if (g->content_length && !parse_length(g))
         REFUSE(PROBLEM_BAD_REQUEST, "Content-Length must be a number.");
+    if (g->content_encoding && strcasecmp(g->content_encoding, "identity") != 0)
+        REFUSE(PROBLEM_MEDIA_TYPE, "Content-Encoding is not accepted: send the body as it is.");
     if (!with_body && g->length > 0)
         REFUSE(PROBLEM_BAD_REQUEST, "This method takes no body.");
     return PROBLEM_NONE;

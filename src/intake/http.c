@@ -205,13 +205,16 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     return c->request;
 }
 
-static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name,
-                                 size_t name_len, const char *value, size_t value_len)
+/* The head as it came, and nothing that libmicrohttpd has made of it. */
+static void read_head(struct request *r, const char *method)
 {
-    struct request *r = cls;
-    (void)kind;
-    gate_header(&r->gate, name, name_len, value, value_len);
-    return MHD_YES;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    gate_head(&r->gate, method,
+              info->header_size <= CONNECTION_MEMORY_BYTES ? info->header_size : 0);
+    if (MHD_get_connection_values(r->connection, MHD_HEADER_KIND, NULL, NULL) !=
+        (int)r->gate.n_headers)
+        r->gate.bad_line = true;
 }
 
 /* Answers before the body is read, which makes libmicrohttpd close the connection. */
@@ -226,7 +229,7 @@ static enum MHD_Result on_headers(struct http *h, struct request *r, const char 
                                   const char *method, const char *version)
 {
     const char *detail = NULL;
-    MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, on_header, r);
+    read_head(r, method);
     enum problem p = gate_check(&r->gate, method, version, &detail);
     request_identify(r);
     if (p != PROBLEM_NONE)
@@ -337,9 +340,10 @@ static int start_daemon(struct http *h, struct err *reterr)
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)h->o.connections_max,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)h->o.connections_per_ip_max,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(h->o.idle_timeout_ms / 1000 + 1),
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_URI_LOG_CALLBACK, on_target, h,
-        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_END);
+        MHD_OPTION_STRICT_FOR_CLIENT, 0, /* the gate is stricter, and answers in our words */
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        h, MHD_OPTION_URI_LOG_CALLBACK, on_target, h, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped,
+        NULL, MHD_OPTION_END);
     if (!h->daemon)
         return err_fatal(reterr, EXIT_CONFIG, "could not start libmicrohttpd on %s", h->address);
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);

@@ -232,46 +232,99 @@ static void check_ticket(json_t *root, struct ticket_fields *out, struct violati
     }
 }
 
-/* jansson allows 2048 levels, each a recursion. */
-static bool too_deep(const char *body, size_t len)
+/* Where a reader of JSON stands: outside strings, and behind which member's colon. */
+struct place {
+    const char *body, *end;
+    int depth, items;
+    bool in_string;
+    const char *string;  /* the last one's first byte behind the quote */
+    const char *name[3]; /* at depth 1 and 2; NULL: between members */
+};
+
+/* One byte further; a backslash takes the next one along. */
+static size_t step(struct place *p, size_t i)
 {
-    int depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < len; i++) {
-        char c = body[i];
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > JSON_DEPTH_MAX)
-                return true;
-        } else if (c == '}' || c == ']') {
-            depth--;
-        }
+    char c = p->body[i];
+    bool shallow = p->depth > 0 && p->depth < 3;
+    if (p->in_string) {
+        p->in_string = c != '"';
+        return c == '\\' ? i + 2 : i + 1;
     }
-    return false;
+    if (c == '"') {
+        p->in_string = true;
+        p->string = p->body + i + 1;
+    } else if (c == ':' && shallow) {
+        p->name[p->depth] = p->string;
+    } else if (c == ',') {
+        p->items++;
+        if (shallow)
+            p->name[p->depth] = NULL;
+    } else if (c == '{' || c == '[') {
+        if (++p->depth < 3)
+            p->name[p->depth] = NULL;
+    } else if ((c == '}' || c == ']') && p->depth > 0) {
+        if (p->depth < 3)
+            p->name[p->depth] = NULL;
+        p->depth--;
+    }
+    return i + 1;
 }
 
-static int malformed(struct violations *v, const json_error_t *e)
+/* jansson allows 2048 levels, each a recursion, and as many members as fit. */
+static bool within_limits(const char *body, size_t len, struct violations *v)
 {
+    struct place p = {.body = body, .items = 1};
+    for (size_t i = 0; i < len && p.depth <= JSON_DEPTH_MAX && p.items <= JSON_ITEMS_MAX;)
+        i = step(&p, i);
+    if (p.depth > JSON_DEPTH_MAX)
+        violate(v, "", "is nested deeper than %d levels", JSON_DEPTH_MAX);
+    else if (p.items > JSON_ITEMS_MAX)
+        violate(v, "", "has more than %d members and elements", JSON_ITEMS_MAX);
+    v->malformed = v->n > 0;
+    return v->n == 0;
+}
+
+static bool names(const struct place *p, int depth, const char *name)
+{
+    size_t n = strlen(name);
+    const char *at = p->name[depth];
+    return at && (size_t)(p->end - at) > n && memcmp(at, name, n) == 0 && at[n] == '"';
+}
+
+/* The pointer of the known member in whose value position is, or "". */
+static const char *pointer_at(const char *body, size_t len, size_t position)
+{
+    struct place p = {.body = body, .end = body + len};
+    for (size_t i = 0; i < len && i < position;)
+        i = step(&p, i);
+    if (p.depth == 1 && names(&p, 1, "area"))
+        return "/area";
+    for (size_t i = 0; i < N_TICKET_MEMBERS && p.depth == 1; i++)
+        if (names(&p, 1, ticket_members[i].name))
+            return ticket_members[i].pointer;
+    for (size_t i = 0; i < N_CUSTOMER_MEMBERS && p.depth == 2 && names(&p, 1, "customer"); i++)
+        if (names(&p, 2, customer_members[i].name))
+            return customer_members[i].pointer;
+    return "";
+}
+
+static int malformed(const char *body, size_t len, const json_error_t *e, struct violations *v)
+{
+    const char *pointer = pointer_at(body, len, e->position > 0 ? (size_t)e->position : 0);
     v->malformed = true;
     switch (json_error_code(e)) {
     case json_error_duplicate_key:
         violate(v, "", "has a member twice, near line %d column %d", e->line, e->column);
         break;
     case json_error_invalid_utf8:
-        violate(v, "", "is not valid UTF-8, near line %d column %d", e->line, e->column);
+        violate(v, pointer, "is not valid UTF-8, near line %d column %d", e->line, e->column);
         break;
     case json_error_null_character:
     case json_error_null_byte_in_key:
-        violate(v, "", "contains \\u0000, near line %d column %d", e->line, e->column);
+        violate(v, pointer, "contains \\u0000, near line %d column %d", e->line, e->column);
         break;
     default:
-        violate(v, "", "is not JSON: error near line %d column %d", e->line, e->column);
+        violate(v, pointer, "is not JSON: error near line %d column %d", e->line, e->column);
         break;
     }
     return -1;
@@ -284,14 +337,11 @@ int ticket_validate(const char *body, size_t len, const char *default_source,
     json_error_t e;
     v->malformed = v->more = false;
     v->n = 0;
-    if (too_deep(body, len)) {
-        v->malformed = true;
-        violate(v, "", "is nested deeper than %d levels", JSON_DEPTH_MAX);
+    if (!within_limits(body, len, v))
         return -1;
-    }
     struct ticket_fields f = {.root = json_loadb(body, len, JSON_REJECT_DUPLICATES, &e)};
     if (!f.root)
-        return malformed(v, &e);
+        return malformed(body, len, &e, v);
     if (json_is_object(f.root))
         check_ticket(f.root, &f, v);
     else

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { JSON_DEPTH_MAX = 32, VIOLATIONS_MAX = 24 };
+enum { JSON_DEPTH_MAX = 32, JSON_ITEMS_MAX = 256, VIOLATIONS_MAX = 24 };
 
 /* Texts are borrowed from root, which is owned; NULL: not given. */
 struct ticket_fields {
@@ -29,7 +29,8 @@ struct violation {
 };
 
 struct violations {
-    bool malformed; /* not JSON at all: one violation that says where and why */
+    bool
+        malformed; /* not JSON at all: one violation that says where (the member, if it is known) */
     size_t n;
     bool more; /* there were more than VIOLATIONS_MAX */
     struct violation list[VIOLATIONS_MAX];

@@ -27,14 +27,15 @@ class Client:
         self.timeout_s = timeout_s
         self.conn = None
 
-    def request(self, method, path, body=None, headers=None):
-        """Status, headers, parsed body; raises OSError or HTTPException when the outcome is unknown."""
+    def request(self, method, path, body=None, headers=None, data=None):
+        """Status, headers, parsed body; raises OSError or HTTPException when the outcome is unknown.
+        The body is sent as JSON; data are bytes to be sent as they are."""
         if self.conn is None:
             self.conn = http.client.HTTPConnection(self.where, timeout=self.timeout_s)
         all_headers = {"Authorization": f"Bearer {self.key}"} | (headers or {})
-        data = None
         if body is not None:
             data = json.dumps(body).encode()
+        if data is not None:
             all_headers.setdefault("Content-Type", "application/json")
         try:
             self.conn.request(method, path, data, all_headers)

@@ -8,19 +8,61 @@ struct header {
     const char *name, *value;
 };
 
-/* The verdict on a request with these headers, up to the first without a name. */
-static enum problem verdict(struct gate *g, const char *method, const char *target,
-                            const struct header *headers)
+/* A request's head as libmicrohttpd leaves it: what a client sends, with NULs for the ends of
+ * lines and of their parts. */
+struct head {
+    char bytes[4096];
+    size_t len;
+};
+
+static void put(struct head *h, const void *bytes, size_t n)
+{
+    memcpy(h->bytes + h->len, bytes, n);
+    h->len += n;
+}
+
+static void request_line(struct head *h, const char *method, const char *target,
+                         const char *version)
+{
+    h->len = 0;
+    put(h, method, strlen(method) + 1);
+    put(h, target, strlen(target) + 1);
+    put(h, version, strlen(version) + 1);
+    put(h, "", 1);
+}
+
+static void header(struct head *h, const void *name, size_t name_len, const void *value, size_t len)
+{
+    put(h, name, name_len);
+    put(h, "\0 ", 2);
+    put(h, value, len);
+    put(h, "\0", 2);
+}
+
+/* The verdict on the head, whose target is still to be shown to the gate. */
+static enum problem judge(struct gate *g, const struct head *h)
 {
     const char *detail = NULL;
     *g = (struct gate){0};
-    gate_target(g, target);
-    for (; headers->name; headers++)
-        gate_header(g, headers->name, strlen(headers->name), headers->value,
-                    headers->value ? strlen(headers->value) : 0);
-    enum problem p = gate_check(g, method, "HTTP/1.1", &detail);
+    gate_target(g, h->bytes + strlen(h->bytes) + 1);
+    gate_head(g, h->bytes, h->len);
+    enum problem p =
+        gate_check(g, h->bytes, h->bytes + strlen(h->bytes) + g->target_len + 2, &detail);
     cr_assert((p == PROBLEM_NONE) == (detail == NULL), "a refusal says why, and nothing else does");
     return p;
+}
+
+/* The verdict on a request with these headers, up to the first without a name. The gate borrows
+ * from the last one. */
+static enum problem verdict(struct gate *g, const char *method, const char *target,
+                            const struct header *headers)
+{
+    static struct head h;
+    request_line(&h, method, target, "HTTP/1.1");
+    for (; headers->name; headers++)
+        header(&h, headers->name, strlen(headers->name), headers->value, strlen(headers->value));
+    put(&h, "\0", 2);
+    return judge(g, &h);
 }
 
 #define POST(g, ...) verdict(g, "POST", "/v1/tickets", (struct header[]){__VA_ARGS__, {0}})
@@ -54,7 +96,6 @@ Test(gate, wants_exactly_one_valid_host)
     struct gate g;
     cr_expect_eq(GET(&g, {"Accept", "*/*"}), PROBLEM_BAD_REQUEST);
     cr_expect_eq(GET(&g, HOST, HOST), PROBLEM_BAD_REQUEST);
-    cr_expect_eq(GET(&g, {"Host", NULL}), PROBLEM_BAD_REQUEST);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         cr_expect_eq(GET(&g, {"Host", bad[i]}), PROBLEM_BAD_REQUEST, "%s", bad[i]);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
@@ -95,6 +136,14 @@ Test(gate, takes_a_length_of_digits_alone)
     cr_expect_eq(g.length, 0);
 }
 
+Test(gate, takes_no_encoded_body)
+{
+    struct gate g;
+    cr_expect_eq(POST(&g, HOST, {"Content-Encoding", "gzip"}), PROBLEM_MEDIA_TYPE);
+    cr_expect_eq(POST(&g, HOST, {"Content-Encoding", "identity, gzip"}), PROBLEM_MEDIA_TYPE);
+    cr_expect_eq(POST(&g, HOST, {"Content-Encoding", "Identity"}), PROBLEM_NONE);
+}
+
 Test(gate, a_get_has_no_body)
 {
     struct gate g;
@@ -122,15 +171,15 @@ Test(gate, every_byte_of_a_name_is_a_token_s)
     static const char token[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                                 "!#$%&'*+-.^_`|~";
     for (int c = 0; c < 256; c++) {
-        struct gate g = {0};
+        struct gate g;
+        struct head h;
         char name[] = {'X', (char)c, 'Y'};
-        const char *detail = NULL;
-        gate_target(&g, "/");
-        gate_header(&g, "Host", 4, "a", 1);
-        gate_header(&g, name, sizeof name, "v", 1);
+        request_line(&h, "GET", "/", "HTTP/1.1");
+        header(&h, "Host", 4, "a", 1);
+        header(&h, name, sizeof name, "v", 1);
+        put(&h, "\0", 2);
         bool good = c && strchr(token, c);
-        cr_expect_eq(gate_check(&g, "GET", "HTTP/1.1", &detail),
-                     good ? PROBLEM_NONE : PROBLEM_BAD_REQUEST, "byte %d", c);
+        cr_expect_eq(judge(&g, &h), good ? PROBLEM_NONE : PROBLEM_BAD_REQUEST, "byte %d", c);
     }
     struct gate g;
     cr_expect_eq(GET(&g, HOST, {"", "x"}), PROBLEM_BAD_REQUEST);
@@ -139,15 +188,15 @@ Test(gate, every_byte_of_a_name_is_a_token_s)
 Test(gate, a_value_has_no_control_character_but_tab)
 {
     for (int c = 0; c < 256; c++) {
-        struct gate g = {0};
+        struct gate g;
+        struct head h;
         char value[] = {'v', (char)c, 'w'};
-        const char *detail = NULL;
-        gate_target(&g, "/");
-        gate_header(&g, "Host", 4, "a", 1);
-        gate_header(&g, "X", 1, value, sizeof value);
+        request_line(&h, "GET", "/", "HTTP/1.1");
+        header(&h, "Host", 4, "a", 1);
+        header(&h, "X", 1, value, sizeof value);
+        put(&h, "\0", 2);
         bool good = c == '\t' || (c >= ' ' && c != 0x7f);
-        cr_expect_eq(gate_check(&g, "GET", "HTTP/1.1", &detail),
-                     good ? PROBLEM_NONE : PROBLEM_BAD_REQUEST, "byte %d", c);
+        cr_expect_eq(judge(&g, &h), good ? PROBLEM_NONE : PROBLEM_BAD_REQUEST, "byte %d", c);
     }
 }
 
@@ -172,11 +221,56 @@ Test(gate, speaks_http_1_1_alone)
     static const char *const versions[] = {"HTTP/1.0", "HTTP/1.2", "HTTP/2.0",
                                            "http/1.1", "",         "HTTP/1.10"};
     for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+        struct gate g;
+        struct head h;
+        request_line(&h, "GET", "/", versions[i]);
+        header(&h, "Host", 4, "a", 1);
+        put(&h, "\0", 2);
+        cr_expect_eq(judge(&g, &h), PROBLEM_VERSION, "%s", versions[i]);
+    }
+}
+
+#define HEAD(h, text) ((h).len = sizeof(text) - 1, memcpy((h).bytes, text, sizeof(text)), &(h))
+
+Test(gate, a_line_ends_with_cr_lf_and_has_no_nul)
+{
+    struct gate g;
+    struct head h;
+    cr_expect_eq(judge(&g, HEAD(h, "GET\0/\0HTTP/1.1\0\0Host\0 a\0\0\0\0")), PROBLEM_NONE);
+    cr_expect_eq(judge(&g, HEAD(h, "GET\0/\0HTTP/1.1\0\0Host\0\t a\0\0\0\0")), PROBLEM_NONE);
+    cr_expect_eq(judge(&g, HEAD(h, "GET\0/\0HTTP/1.1\0\0Host\0a\0\0X\0\0\0\0\0")), PROBLEM_NONE);
+    /* bare LF: after the request line, a header, the empty line */
+    cr_expect_eq(judge(&g, HEAD(h, "GET\0/\0HTTP/1.1\0Host\0 a\0\0\0\0")), PROBLEM_BAD_REQUEST);
+    cr_expect_eq(judge(&g, HEAD(h, "GET\0/\0HTTP/1.1\0\0Host\0 a\0X\0 b\0\0\0\0")),
+                 PROBLEM_BAD_REQUEST);
+    cr_expect_eq(judge(&g, HEAD(h, "GET\0/\0HTTP/1.1\0\0Host\0 a\0\0\0")), PROBLEM_BAD_REQUEST);
+    /* a NUL: in a value, at its end, before the empty line, for the empty line */
+    cr_expect_eq(judge(&g, HEAD(h, "GET\0/\0HTTP/1.1\0\0Host\0 a\0b\0\0\0\0")),
+                 PROBLEM_BAD_REQUEST);
+    cr_expect_eq(judge(&g, HEAD(h, "GET\0/\0HTTP/1.1\0\0Host\0 a\0\0\0\0\0")), PROBLEM_BAD_REQUEST);
+    cr_expect_eq(judge(&g, HEAD(h, "GET\0/\0HTTP/1.1\0\0Host\0 a\0\0\0x\0\0")),
+                 PROBLEM_BAD_REQUEST);
+    cr_expect_eq(judge(&g, HEAD(h, "GET\0/\0HTTP/1.1\0\0Host\0 a\0\0\0\0\0\0")),
+                 PROBLEM_BAD_REQUEST);
+    /* folded, a name alone, two blanks before the target */
+    cr_expect_eq(judge(&g, HEAD(h, "GET\0/\0HTTP/1.1\0\0Host\0 a\0\0 b\0\0\0\0")),
+                 PROBLEM_BAD_REQUEST);
+    cr_expect_eq(judge(&g, HEAD(h, "GET\0/\0HTTP/1.1\0\0Host\0 a\0\0X")), PROBLEM_BAD_REQUEST);
+    cr_expect_eq(judge(&g, HEAD(h, "GET\0 /\0HTTP/1.1\0\0Host\0 a\0\0\0\0")), PROBLEM_BAD_REQUEST);
+}
+
+Test(gate, no_beginning_of_a_head_is_a_head)
+{
+    static const char whole[] = "POST\0/v1/tickets\0HTTP/1.1\0\0Host\0 a\0\0X\0 b\0\0\0";
+    for (size_t n = 0; n < sizeof whole; n++) {
         struct gate g = {0};
+        struct head h = {.len = n};
         const char *detail = NULL;
-        gate_target(&g, "/");
-        gate_header(&g, "Host", 4, "a", 1);
-        cr_expect_eq(gate_check(&g, "GET", versions[i], &detail), PROBLEM_VERSION);
+        memcpy(h.bytes, whole, n);
+        gate_target(&g, h.bytes + 5);
+        gate_head(&g, h.bytes, n);
+        cr_expect_eq(gate_check(&g, "POST", "HTTP/1.1", &detail),
+                     n == sizeof whole ? PROBLEM_NONE : PROBLEM_BAD_REQUEST, "%zu bytes", n);
     }
 }
 

@@ -225,6 +225,46 @@ Test(validate, nesting_is_refused_beyond_32_levels)
         with("problem", "\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[ \\\"[[[[[[[[[[[\""), 0);
 }
 
+Test(validate, more_than_256_members_and_elements_are_refused)
+{
+    char body[2000];
+    struct ticket_fields f;
+    for (int commas = 255; commas <= 256; commas++) {
+        char *to = stpcpy(body, "{\"x\":[0");
+        for (int i = 0; i < commas; i++)
+            to = stpcpy(to, ",0");
+        strcpy(to, "]}");
+        cr_assert_eq(check(body, &f), -1);
+        cr_expect_eq(v.malformed, commas == 256, "%d commas", commas);
+    }
+    cr_expect_eq(with("problem", "\"a,b,c\""), 0);
+}
+
+Test(validate, what_is_not_json_names_the_member_it_stands_in)
+{
+    static const struct {
+        const char *body, *pointer;
+    } bad[] = {
+        {"{\"type\":\"\\ud800\"}", "/type"},
+        {"{\"type\":\"\xff\"}", "/type"},
+        {"{\"type\":\"tv\",\"area\":\"\\u0000\"}", "/area"},
+        {"{\"type\":\"tv\",\"problem\":tv}", "/problem"},
+        {"{\"customer\":{\"name\":\"\xed\xa0\x80\"}}", "/customer/name"},
+        {"{\"customer\":{\"ref\":\"x\"},\"problem\":\"\n\"}", "/problem"},
+        {"{\"type\":\"tv\",\"\\ud800\":1}", ""},
+        {"{\"typo\":\"\xff\"}", ""},
+        {"{\"customer\":{\"x\":{\"name\":\"\xff\"}}}", ""},
+        {"[{\"type\":\"\xff\"}]", ""},
+        {"}}}}\"type\":", ""},
+    };
+    struct ticket_fields f;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        cr_assert_eq(check(bad[i].body, &f), -1);
+        cr_expect(v.malformed);
+        cr_expect_str_eq(v.list[0].pointer, bad[i].pointer, "%s", bad[i].body);
+    }
+}
+
 Test(validate, an_unknown_member_s_pointer_is_escaped_and_cut_between_characters)
 {
     struct ticket_fields f;
