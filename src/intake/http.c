@@ -31,6 +31,7 @@ struct conn {
     struct MHD_Connection *connection;
     uint64_t deadline_ms;    /* absolute; 0: none, a request is being worked on */
     struct request *request; /* one reference; NULL between requests */
+    bool looked;             /* for a FIN, since the last request */
     struct conn *next, **prev;
 };
 
@@ -115,20 +116,34 @@ static struct conn *conn_of(struct MHD_Connection *connection)
     return info->socket_context;
 }
 
-/* libmicrohttpd only knows inactivity: a byte a second would live for ever. A shut
- * down socket looks like a client that left. */
+/* A shut down socket looks to libmicrohttpd like a client that left. */
+static void cut_off(struct conn *c)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    shutdown(info->connect_fd, SHUT_RDWR);
+    c->deadline_ms = 0;
+}
+
+/* A FIN that came right behind a request was reported by the same edge, so libmicrohttpd hears of
+ * it no more. */
+static bool has_left(struct conn *c)
+{
+    char byte;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    c->looked = true;
+    return recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* libmicrohttpd only knows inactivity: a byte a second would live for ever. */
 static void sweep(void *ctx)
 {
     struct http *h = ctx;
     uint64_t now = now_ms();
-    for (struct conn *c = h->conns; c; c = c->next) {
-        if (!c->deadline_ms || c->deadline_ms > now)
-            continue;
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        shutdown(info->connect_fd, SHUT_RDWR);
-        c->deadline_ms = 0;
-    }
+    for (struct conn *c = h->conns; c; c = c->next)
+        if (c->deadline_ms && (c->deadline_ms <= now || (!c->request && !c->looked && has_left(c))))
+            cut_off(c);
     loop_timer_set(h->o.loop, &h->sweep_timer, now + SWEEP_MS);
 }
 
@@ -300,6 +315,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     (void)code;
     CRASH_POINT("intake.reply.after");
     *con_cls = NULL;
+    c->looked = false;
     request_done(h, c);
     set_deadline(c, h->o.idle_timeout_ms);
 }
