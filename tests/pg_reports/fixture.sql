@@ -50,10 +50,11 @@ SELECT t.id, d.state, t.type, t.area, d.priority, t.created_at, t.created_at + d
     (8, 'review', 3, '1 second', 0, '{unknown_type}', NULL)) AS d (n, state, priority, after, attempts, flags, parked)
   JOIN ticket t ON t.ref = lpad('', 5, '0') || '-' || lpad(d.n::text, 5, '0');
 
-INSERT INTO assignment (id, ticket_id, expert_id, attempt, state, expert_version, why, reserved_at, offered_at, ended_at, reason)
+INSERT INTO assignment (id, ticket_id, expert_id, attempt, state, expert_version, why, reserved_at, offered_at, expires_at, ended_at,
+                        reason)
 SELECT lpad(a.n::text || '0' || a.attempt, 32, 'a')::uuid, t.id, a.expert, a.attempt, a.state, 1,
        '{"experts":4,"fit":2,"load":0,"idle_s":60}', t.created_at + a.reserved, t.created_at + a.offered,
-       t.created_at + a.ended, a.reason
+       CASE WHEN a.offered IS NOT NULL THEN t.created_at + a.offered + interval '2 hours' END, t.created_at + a.ended, a.reason
   FROM (VALUES
     (1, 1, 1, 'completed', interval '1 second', interval '2 seconds', interval '2 days', 'completed'),
     (2, 1, 1, 'offered', '20 milliseconds', '50 milliseconds', NULL, NULL),

@@ -143,6 +143,8 @@ TICKET = "(SELECT id FROM squad.ticket WHERE ref = '{}')"
 DEFECTS = {
     "two experts": "DROP INDEX squad.assignment_one_live; INSERT INTO squad.assignment (ticket_id, expert_id, attempt, "
                    "expert_version, why) VALUES (" + TICKET.format("00000-00002") + ", 2, 9, 1, '{}')",
+    "accepted twice": "DROP INDEX squad.assignment_one_holder; UPDATE squad.assignment SET state = 'completed', code = NULL, "
+                      "ended_at = now() WHERE ticket_id = " + TICKET.format("00000-00003"),
     "load is not the live count": "UPDATE squad.expert_load SET load = 1 WHERE expert_id = 1",
     "above capacity": "ALTER TABLE squad.expert_load DROP CONSTRAINT expert_load_capacity; "
                       "UPDATE squad.expert_load SET capacity = 1 WHERE expert_id = 1",
@@ -157,6 +159,7 @@ DEFECTS = {
     "no ticket": "INSERT INTO squad.outbox (aggregatetype, aggregateid, type, payload) "
                  "VALUES ('ticket', gen_random_uuid()::text, 'squad.ticket.created.v1', '{}')",
     "parked without a reason": "UPDATE squad.dispatch SET parked = '{}' WHERE state = 'parked'",
+    "offer without an end": "UPDATE squad.assignment SET expires_at = '2026-11-24 11:58' WHERE state = 'offered'",
     "not seen": "UPDATE squad.ticket SET created_at = '2026-11-24 11:58' WHERE ref = '00000-00009'",
     "not notified": "UPDATE squad.assignment SET reserved_at = '2026-11-24 11:00' WHERE state = 'reserved'",
 }
@@ -183,7 +186,7 @@ def test_the_audit_finds_each_planted_defect():
 
 
 def test_every_check_of_the_audit_has_a_planted_defect():
-    text = (ROOT / "sql" / "migrations" / "0005_report.sql").read_text()
-    body = text[text.index("CREATE VIEW rpt.audit"):text.index("COMMENT ON VIEW   rpt.audit")]
+    text = max(p for p in (ROOT / "sql" / "migrations").glob("*.sql") if "VIEW rpt.audit AS" in p.read_text()).read_text()
+    body = text[text.index("VIEW rpt.audit AS"):text.index("COMMENT ON VIEW   rpt.audit")]
     checks = set(re.findall(r"(?:AS\n|ALL\n)SELECT '([^']+)'", body))
     assert checks == set(DEFECTS)

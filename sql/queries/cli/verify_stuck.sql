@@ -11,7 +11,7 @@ SELECT count(*) OVER () AS total, id, what FROM (
     UNION ALL
     SELECT d.ticket_id::text, format('dispatch says %s, its assignments say otherwise', d.state)
       FROM dispatch d
-      LEFT JOIN (SELECT ticket_id, bool_or(state IN ('reserved', 'offered')) AS live,
+      LEFT JOIN (SELECT ticket_id, bool_or(ended_at IS NULL) AS live,
                         bool_or(state = 'completed') AS done
                    FROM assignment GROUP BY ticket_id) AS a USING (ticket_id)
      WHERE (d.state = 'assigned') <> coalesce(a.live, false) OR (d.state = 'completed') <> coalesce(a.done, false)

@@ -9,7 +9,7 @@ SELECT count(*) OVER () AS total, a.id::text,
   FROM assignment a
   LEFT JOIN ticket t ON t.id = a.ticket_id
   LEFT JOIN notice n ON n.assignment_id = a.id AND n.message = 'offer'
- WHERE (a.state IN ('reserved', 'offered') AND n.id IS NULL)
+ WHERE (a.ended_at IS NULL AND n.id IS NULL)
     OR (a.state = 'offered' AND n.state <> 'delivered')
     OR (a.state = 'reserved' AND (n.state IN ('delivered', 'undeliverable')
                                   OR n.next_attempt_at < now() - make_interval(secs => $1)))

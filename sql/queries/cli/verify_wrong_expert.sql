@@ -1,16 +1,11 @@
--- P6: judged only while the expert is still as at the choice.
+-- P6: judged at the time of the choice, while the expert is still as then. What a manager broke
+-- knowingly is in override; capacity is P5's.
 SELECT count(*) OVER () AS total, a.id::text,
        format('ticket %s (%s, %s) went to expert %s (%s), who %s', t.ref, t.type, t.area, e.id, e.name,
-              CASE WHEN NOT e.active THEN 'is not active'
-                   WHEN NOT served.yes THEN 'does not serve the area'
-                   ELSE 'lacks a skill' END)
+              (SELECT string_agg(rule_words(r), ' and ') FROM unnest(b.rules) AS r))
   FROM assignment a
   JOIN expert e ON e.id = a.expert_id AND e.version = a.expert_version
   JOIN ticket t ON t.id = a.ticket_id,
-       LATERAL (SELECT EXISTS (SELECT FROM expert_area x
-                                WHERE x.expert_id = e.id AND starts_with(t.area, x.prefix)) AS yes) AS served,
-       LATERAL (SELECT EXISTS (SELECT FROM ticket_type_skill r
-                                 LEFT JOIN expert_skill s ON s.expert_id = e.id AND s.skill = r.skill
-                                WHERE r.type = t.type AND coalesce(s.level, 0) < r.min_level) AS yes) AS lacks
- WHERE NOT e.active OR NOT served.yes OR lacks.yes
+       LATERAL (SELECT array_remove(array_remove(expert_breaks(a.ticket_id, e.id, a.reserved_at), 'capacity'), 'excluded')) AS b (rules)
+ WHERE NOT b.rules <@ coalesce(a.override, '{}')
  ORDER BY a.reserved_at LIMIT 20

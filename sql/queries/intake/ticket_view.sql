@@ -22,7 +22,7 @@ SELECT 'ok', json_strip_nulls(json_build_object(
         SELECT * FROM ticket WHERE id = $3::uuid) t
   LEFT JOIN dispatch d ON d.ticket_id = t.id
   LEFT JOIN LATERAL (SELECT * FROM assignment a
-                      WHERE a.ticket_id = t.id AND a.state IN ('reserved', 'offered', 'completed')
-                      ORDER BY a.attempt DESC LIMIT 1) a ON true
+                      WHERE a.ticket_id = t.id AND (a.ended_at IS NULL OR a.state = 'completed')
+                      ORDER BY a.state IN ('accepted', 'en_route', 'on_site', 'completed') DESC, a.attempt DESC LIMIT 1) a ON true
   LEFT JOIN expert e ON e.id = a.expert_id
  WHERE t.client_id = $1::integer
