@@ -14,6 +14,59 @@ BEGIN
     RETURN NULL;
 END $$;
 
+CREATE FUNCTION squad.epoch_us(p_at timestamptz) RETURNS bigint
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE WHEN p_at = '-infinity' THEN -9223372036854775808 WHEN isfinite(p_at) THEN (extract(epoch FROM p_at) * 1000000)::bigint
+            WHEN p_at IS NOT NULL THEN 9223372036854775807 END;
+COMMENT ON FUNCTION squad.epoch_us(timestamptz) IS 'Microseconds since 1970 as the programs count; infinity is the largest bigint.';
+
+CREATE VIEW squad.roster AS
+SELECT e.id, e.version, e.active, l.load, l.capacity, squad.epoch_us(l.idle_since) AS idle_since_us,
+       coalesce((SELECT string_agg(s.skill || ':' || s.level, ',' ORDER BY s.skill)
+                   FROM squad.expert_skill s WHERE s.expert_id = e.id), '') AS skills,
+       coalesce((SELECT string_agg(a.prefix, ',' ORDER BY a.prefix)
+                   FROM squad.expert_area a WHERE a.expert_id = e.id), '') AS areas,
+       e.status = 'available' AS available, e.schedule = 'always' AS always,
+       squad.epoch_us(lower(w.during)) AS shift_from_us, squad.epoch_us(upper(w.during)) AS shift_to_us,
+       squad.epoch_us(lower(x.during)) AS absence_from_us, squad.epoch_us(coalesce(upper(x.during), 'infinity')) AS absence_to_us,
+       e.home_lat, e.home_lon, p.lat, p.lon, squad.epoch_us(p.at) AS at_us
+  FROM squad.expert e
+  JOIN squad.expert_load l ON l.expert_id = e.id
+  LEFT JOIN squad.expert_location p ON p.expert_id = e.id
+  LEFT JOIN LATERAL (SELECT r.during
+                       FROM (SELECT unnest(range_agg(s.during)) AS during FROM squad.expert_shift s
+                              WHERE s.expert_id = e.id AND upper(s.during) > clock_timestamp()
+                                AND lower(s.during) < clock_timestamp() + interval '3 days') AS r
+                      ORDER BY r.during LIMIT 1) AS w ON e.schedule = 'shifts'
+  LEFT JOIN LATERAL (SELECT r.during
+                       FROM (SELECT unnest(range_agg(b.during)) AS during FROM squad.absence b
+                              WHERE b.expert_id = e.id
+                                AND (upper_inf(b.during) OR upper(b.during) > clock_timestamp())) AS r
+                      ORDER BY r.during LIMIT 1) AS x ON true;
+COMMENT ON VIEW   squad.roster IS 'Experts as assigners keep them in memory, one row each.';
+COMMENT ON COLUMN squad.roster.id IS 'Number of the expert.';
+COMMENT ON COLUMN squad.roster.version IS 'expert.version.';
+COMMENT ON COLUMN squad.roster.active IS 'expert.active.';
+COMMENT ON COLUMN squad.roster.load IS 'expert_load.load.';
+COMMENT ON COLUMN squad.roster.capacity IS 'expert_load.capacity.';
+COMMENT ON COLUMN squad.roster.idle_since_us IS 'expert_load.idle_since in microseconds since 1970.';
+COMMENT ON COLUMN squad.roster.skills IS 'Skills with levels, as internet:3,tv:2.';
+COMMENT ON COLUMN squad.roster.areas IS 'Beginnings of postcodes, as 280,281.';
+COMMENT ON COLUMN squad.roster.available IS 'Presence is available.';
+COMMENT ON COLUMN squad.roster.always IS 'Works by presence alone, without shifts.';
+COMMENT ON COLUMN squad.roster.shift_from_us IS 'Beginning of the present or next working time (shifts that follow each other joined), in microseconds since 1970; null: none within three days.';
+COMMENT ON COLUMN squad.roster.shift_to_us IS 'Its end.';
+COMMENT ON COLUMN squad.roster.absence_from_us IS 'Beginning of the present or next absence, in microseconds since 1970; null: none.';
+COMMENT ON COLUMN squad.roster.absence_to_us IS 'Its end; the largest bigint: open.';
+COMMENT ON COLUMN squad.roster.home_lat IS 'expert.home_lat.';
+COMMENT ON COLUMN squad.roster.home_lon IS 'expert.home_lon.';
+COMMENT ON COLUMN squad.roster.lat IS 'expert_location.lat.';
+COMMENT ON COLUMN squad.roster.lon IS 'expert_location.lon.';
+COMMENT ON COLUMN squad.roster.at_us IS 'expert_location.at in microseconds since 1970.';
+
+CREATE INDEX expert_location_xid ON squad.expert_location (xid);
+COMMENT ON INDEX squad.expert_location_xid IS 'For sql/queries/assigner/roster_changes.sql.';
+
 CREATE FUNCTION squad.offers_expire(p_limit integer, p_actor text)
 RETURNS TABLE (ticket_id uuid, expert_id integer, on_break boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
@@ -376,14 +429,15 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION squad.absence_remove(bigint, text) IS 'Takes an absence back. False: there is none of this number.';
 
-REVOKE EXECUTE ON FUNCTION squad.offers_expire(integer, text), squad.offers_rescind(integer[], text), squad.waiting_tell(integer, text),
+REVOKE EXECUTE ON FUNCTION squad.epoch_us(timestamptz), squad.offers_expire(integer, text), squad.offers_rescind(integer[], text), squad.waiting_tell(integer, text),
     squad.waiting_for(integer[], integer[]), squad.expert_status_set(integer, text, text, text),
     squad.expert_location_set(integer[], float8[], float8[], timestamptz[]), squad.expert_skills_set(integer, text[], integer[], text),
     squad.expert_areas_set(integer, text[], text), squad.expert_capacity_set(integer, integer, text),
     squad.expert_shifts_set(integer, date, date, timestamp[], timestamp[], text),
     squad.expert_pattern_set(integer, text, integer[], time[], time[], text),
     squad.absence_add(integer, timestamptz, timestamptz, text, text), squad.absence_remove(bigint, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION squad.offers_expire(integer, text), squad.offers_rescind(integer[], text), squad.waiting_tell(integer, text),
+GRANT SELECT ON squad.roster TO squad_assigner;
+GRANT EXECUTE ON FUNCTION squad.epoch_us(timestamptz), squad.offers_expire(integer, text), squad.offers_rescind(integer[], text), squad.waiting_tell(integer, text),
     squad.waiting_for(integer[], integer[]) TO squad_assigner;
 GRANT EXECUTE ON FUNCTION squad.expert_status_set(integer, text, text, text),
     squad.expert_location_set(integer[], float8[], float8[], timestamptz[]), squad.expert_skills_set(integer, text[], integer[], text),

@@ -1,6 +1,7 @@
 -- A small company around Madrid: twelve experts, five skills, six types of ticket.
 -- Settings of the transaction: squad.seed_hook_url, squad.seed_secret (empty: one made from the
--- expert's number), squad.seed_capacity (empty: as below). Running it again changes nothing.
+-- expert's number), squad.seed_capacity (empty: as below; given, it is for a load test, and offers do
+-- not time out). Running it again changes nothing.
 
 DO $$
 DECLARE
@@ -83,6 +84,23 @@ INSERT INTO squad.expert_area (expert_id, prefix) VALUES
     (11, '281'), (11, '288'), (12, '28')
 ON CONFLICT DO NOTHING;
 
+-- Where the postcodes and the experts' homes are.
+INSERT INTO squad.place (prefix, lat, lon) VALUES
+    ('280', 40.417, -3.704), ('2801', 40.420, -3.700), ('2802', 40.408, -3.672), ('281', 40.544, -3.642), ('282', 40.493, -3.874),
+    ('283', 40.150, -3.640), ('288', 40.482, -3.364), ('289', 40.328, -3.765)
+ON CONFLICT DO NOTHING;
+UPDATE squad.expert e SET home_lat = h.lat, home_lon = h.lon, zone = 'Europe/Madrid', schedule = 'shifts'
+  FROM (VALUES (1, 40.43, -3.69), (2, 40.40, -3.70), (3, 40.45, -3.72), (4, 40.39, -3.66), (5, 40.42, -3.71), (6, 40.50, -3.68),
+               (7, 40.36, -3.74), (8, 40.55, -3.64), (9, 40.33, -3.77), (10, 40.31, -3.73), (11, 40.48, -3.37), (12, 40.41, -3.60))
+       AS h (expert_id, lat, lon)
+ WHERE e.id = h.expert_id AND e.created_at >= transaction_timestamp();
+
+-- Round the clock, so that it can be tried at any hour.
+INSERT INTO squad.shift_pattern (expert_id, weekday, starts, ends)
+SELECT e.id, day, '00:00', '24:00' FROM squad.expert e, generate_series(1, 7) AS day
+ WHERE e.id BETWEEN 1 AND 12 AND e.created_at >= transaction_timestamp();
+SELECT squad.shifts_extend();
+
 -- Only of experts made just now: a capacity that someone has changed stays.
 UPDATE squad.expert_load l
    SET capacity = demo.capacity
@@ -96,6 +114,9 @@ UPDATE squad.expert_load
    SET capacity = nullif(current_setting('squad.seed_capacity'), '')::integer
  WHERE expert_id BETWEEN 1 AND 12
    AND capacity <> nullif(current_setting('squad.seed_capacity'), '')::integer;
+
+UPDATE squad.ticket_type SET offer_timeout_s = 604800
+ WHERE nullif(current_setting('squad.seed_capacity'), '') IS NOT NULL AND offer_timeout_s <> 604800;
 
 INSERT INTO squad.expert_contact (expert_id, channel, address, secret)
 SELECT id, 'webhook', rtrim(current_setting('squad.seed_hook_url'), '/') || '/experts/' || id,

@@ -310,8 +310,8 @@ Test(verify, a_second_live_assignment_is_found)
     plant_publish(&s.w, "true");
     free(world_sql(&s.w, "DROP INDEX assignment_one_live"));
     spoil(&s, "INSERT INTO assignment (ticket_id, expert_id, attempt, state, expert_version, why, "
-              "offered_at) SELECT ticket_id, 10, 2, 'offered', (SELECT version FROM expert WHERE "
-              "id = 10), '{}', now() FROM assignment WHERE expert_id = 1;"
+              "offered_at, expires_at) SELECT ticket_id, 10, 2, 'offered', (SELECT version FROM "
+              "expert WHERE id = 10), '{}', now(), now() FROM assignment WHERE expert_id = 1;"
               "INSERT INTO notice (assignment_id, ticket_id, expert_id, channel, message, state, "
               "attempts, ended_at) SELECT id, ticket_id, 10, 'webhook', 'offer', 'delivered', 1, "
               "now() FROM assignment WHERE expert_id = 10;"
