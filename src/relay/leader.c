@@ -114,6 +114,7 @@ int leader_identity(struct leader *l, struct identity *ret, struct err *reterr)
         return err_set(reterr, ERR_RETRY, "the database is a standby server");
     position_set(&l->snapshot, PQgetvalue(res, 0, 2));
     *ret = (struct identity){.system = strtoull(PQgetvalue(res, 0, 0), NULL, 10),
+                             .database = (uint32_t)pg_get_int8(res, 0, 4),
                              .timeline = (int32_t)pg_get_int8(res, 0, 1),
                              .snapshot = l->snapshot};
     return 0;

@@ -39,6 +39,7 @@ void position_first(struct position *p, const struct identity *id)
     position_free(p);
     position_set(&p->snapshot_prev, "1:1:"); /* nothing is visible in it */
     p->system = id->system;
+    p->database = id->database;
     p->timeline = id->timeline;
 }
 
@@ -77,10 +78,10 @@ char *position_encode(const struct position *p)
                      "{\"version\":1,\"snapshot_prev\":\"%s\",%s%s%s"
                      "\"last_seq\":%" PRId64 ",\"txn\":%" PRIu64 ",\"rows\":%" PRId64
                      ",\"dead\":%" PRId64 ",\"system_identifier\":\"%" PRIu64
-                     "\",\"timeline\":%" PRId32 "}",
+                     "\",\"database_oid\":%" PRIu32 ",\"timeline\":%" PRId32 "}",
                      p->snapshot_prev, p->snapshot_cur ? "\"snapshot_cur\":\"" : "",
                      p->snapshot_cur ? p->snapshot_cur : "", p->snapshot_cur ? "\"," : "",
-                     p->last_seq, p->txn, p->rows, p->dead, p->system, p->timeline);
+                     p->last_seq, p->txn, p->rows, p->dead, p->system, p->database, p->timeline);
     if (n < 0)
         abort();
     return out;
@@ -108,18 +109,20 @@ int position_decode(const char *json, size_t size, struct position *ret, struct 
     json_error_t e;
     __attribute__((cleanup(json_freep))) json_t *root = json_loadb(json, size, 0, &e);
     const char *prev = NULL, *cur = NULL, *system = NULL;
-    json_int_t version = 0, last_seq = 0, txn = 0, rows = 0, dead = 0, timeline = 0;
+    json_int_t version = 0, last_seq = 0, txn = 0, rows = 0, dead = 0, database = 0, timeline = 0;
     struct position p = {0};
     bool ok = root &&
-              json_unpack(root, "{s:I,s:s,s?s,s:I,s:I,s:I,s:I,s:s,s:I}", "version", &version,
+              json_unpack(root, "{s:I,s:s,s?s,s:I,s:I,s:I,s:I,s:s,s:I,s:I}", "version", &version,
                           "snapshot_prev", &prev, "snapshot_cur", &cur, "last_seq", &last_seq,
                           "txn", &txn, "rows", &rows, "dead", &dead, "system_identifier", &system,
-                          "timeline", &timeline) == 0 &&
-              version == 1 && txn >= 0 && timeline <= INT32_MAX && number(&system, '\0', &p.system);
+                          "database_oid", &database, "timeline", &timeline) == 0 &&
+              version == 1 && txn >= 0 && database > 0 && database <= UINT32_MAX &&
+              timeline <= INT32_MAX && number(&system, '\0', &p.system);
     p.last_seq = last_seq;
     p.txn = (uint64_t)txn;
     p.rows = rows;
     p.dead = dead;
+    p.database = (uint32_t)database;
     p.timeline = (int32_t)timeline;
     if (!ok || !is_sound(&p, prev, cur)) {
         err_fatal(reterr, EXIT_POSITION, "could not read the relay's position: it is not valid");
@@ -139,6 +142,13 @@ int position_check(const struct position *p, const struct identity *now, struct 
                   "the position belongs to the PostgreSQL cluster %" PRIu64 ", this is %" PRIu64,
                   p->system, now->system);
         return err_hint(reterr, "Check --db, --kafka and --topic-prefix.");
+    }
+    if (p->database != now->database) {
+        err_fatal(reterr, EXIT_POSITION,
+                  "the position belongs to the database with oid %" PRIu32
+                  ", this one's is %" PRIu32,
+                  p->database, now->database);
+        return err_hint(reterr, "Each database needs a --topic-prefix of its own.");
     }
     if (p->timeline > now->timeline) {
         err_fatal(reterr, EXIT_POSITION,

@@ -22,12 +22,14 @@ struct position {
     int64_t rows;    /* published since the beginning */
     int64_t dead;    /* of these, to the dead-letter topic */
     uint64_t system; /* pg_control_system().system_identifier */
+    uint32_t database; /* its oid: the databases of a cluster share system and transaction ids */
     int32_t timeline;
 };
 
 /* What the database says of itself now. */
 struct identity {
     uint64_t system;
+    uint32_t database;
     int32_t timeline;
     const char *snapshot; /* borrowed */
 };
@@ -46,7 +48,7 @@ char *position_encode(const struct position *p);
 int position_decode(const char *json, size_t size, struct position *ret, struct err *reterr);
 
 /* ERR_FATAL EXIT_POSITION with the reason when the position can not belong to this database:
- * another cluster, a timeline that went back, a snapshot from the future. */
+ * another cluster or database, a timeline that went back, a snapshot from the future. */
 int position_check(const struct position *p, const struct identity *now, struct err *reterr);
 
 /* xmin and xmax of the text form "xmin:xmax:xip,..."; false when it is not one. */

@@ -198,9 +198,9 @@ class World:
         return self.read("relay.progress")[-1].value().decode()
 
     def plant_position(self, text, txn="0"):
-        """As a relay would have left it, without a transaction."""
+        """As a relay would have left it, without a transaction; None deletes it."""
         p = ck.Producer({"bootstrap.servers": self.broker, "socket.nagle.disable": True})
-        p.produce(self.topic("relay.progress"), text.encode(), "position", headers={"squad_txn": txn})
+        p.produce(self.topic("relay.progress"), text and text.encode(), "position", headers={"squad_txn": txn})
         assert p.flush(10) == 0
 
 

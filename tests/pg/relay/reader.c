@@ -50,7 +50,7 @@ struct reader *reader_open(struct world *w)
                            .n_stmts = outbox_stmts_count};
     r->w = w;
     cr_assert_eq(pg_open(&r->pg, &o, &err), 0, "%s", err.text);
-    position_first(&r->at, &(struct identity){.system = 1, .timeline = 1});
+    position_first(&r->at, &(struct identity){.system = 1, .database = 1, .timeline = 1});
     return r;
 }
 

@@ -50,7 +50,8 @@ Test(kafka, codes_become_kinds)
 
 static rd_kafka_conf_t *conf_with(const char *option, struct err *err)
 {
-    static const char *const pairs[] = {"isolation.level", "read_committed", "linger.ms", "0", NULL};
+    static const char *const pairs[] = {"isolation.level", "read_committed", "linger.ms", "0",
+                                        NULL};
     struct conf_common common = {.kafka = "127.0.0.1:1", .kafka_x = {.n = 1, .item = {option}}};
     return kafka_conf(&common, "test", pairs, err);
 }
@@ -70,15 +71,22 @@ Test(kafka, an_option_of_the_operator_wins)
 Test(kafka, but_not_over_what_exactly_once_rests_on)
 {
     static const char *const options[] = {
-        "isolation.level=read_uncommitted", "transactional.id=mine",      "enable.idempotence=false",
-        "auto.offset.reset=latest",         "enable.auto.commit=true",    "group.id=mine",
-        "partitioner=random",               "enable.partition.eof=false", "message.max.bytes=9",
+        "isolation.level=read_uncommitted",
+        "transactional.id=mine",
+        "enable.idempotence=false",
+        "auto.offset.reset=latest",
+        "enable.auto.commit=true",
+        "group.id=mine",
+        "partitioner=random",
+        "enable.partition.eof=false",
+        "message.max.bytes=9",
     };
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         struct err err = {0};
         cr_expect_null(conf_with(options[i], &err), "%s", options[i]);
         cr_expect_eq(err.exit_code, EXIT_CONFIG);
-        cr_expect_not_null(strstr(err.text, "squad sets it itself"), "%s: %s", options[i], err.text);
+        cr_expect_not_null(strstr(err.text, "squad sets it itself"), "%s: %s", options[i],
+                           err.text);
     }
 }
 

@@ -9,7 +9,7 @@
 static const char whole[] =
     "{\"version\":1,\"snapshot_prev\":\"100:105:101,103\",\"snapshot_cur\":\"101:110:\","
     "\"last_seq\":42,\"txn\":7,\"rows\":1000,\"dead\":3,"
-    "\"system_identifier\":\"18446744073709551615\",\"timeline\":2}";
+    "\"system_identifier\":\"18446744073709551615\",\"database_oid\":4294967295,\"timeline\":2}";
 
 static struct position decoded(const char *json)
 {
@@ -29,6 +29,7 @@ Test(position, what_was_encoded_is_decoded)
     cr_expect_eq(p.rows, 1000);
     cr_expect_eq(p.dead, 3);
     cr_expect_eq(p.system, UINT64_MAX);
+    cr_expect_eq(p.database, UINT32_MAX);
     cr_expect_eq(p.timeline, 2);
     char *json = position_encode(&p);
     cr_expect_str_eq(json, whole);
@@ -38,7 +39,7 @@ Test(position, what_was_encoded_is_decoded)
 
 Test(position, between_windows_there_is_no_end_of_a_window)
 {
-    struct identity id = {.system = 5, .timeline = 1};
+    struct identity id = {.system = 5, .database = 6, .timeline = 1};
     struct position p = {0};
     position_first(&p, &id);
     char *json = position_encode(&p);
@@ -120,6 +121,9 @@ Test(position, garbage_is_refused_and_never_read_as_a_beginning)
         {"18446744073709551615", "not a number"},
         {"18446744073709551615", ""},
         {"18446744073709551615", "18446744073709551616"},
+        {"\"database_oid\":4294967295,", ""},
+        {"4294967295", "4294967296"},
+        {"4294967295", "0"},
         {"\"timeline\":2", "\"timeline\":0"},
         {"\"timeline\":2", "\"timeline\":4294967298"},
     };
@@ -142,18 +146,20 @@ Test(position, it_must_belong_to_the_database)
         struct identity now;
         const char *expected; /* NULL: fits */
     } rows[] = {
-        {"the same", {9, 2, "101:110:"}, NULL},
-        {"later", {9, 2, "110:120:115"}, NULL},
-        {"promoted", {9, 3, "110:120:115"}, NULL},
-        {"another cluster", {8, 2, "101:110:"}, "belongs to the PostgreSQL cluster 9"},
-        {"timeline gone back", {9, 1, "101:110:"}, "made on timeline 2"},
-        {"xmax gone back", {9, 2, "101:109:"}, "is in the future"},
-        {"xmin gone back", {9, 2, "100:110:100"}, "is in the future"},
-        {"unreadable", {9, 2, "?"}, "is in the future"},
+        {"the same", {9, 7, 2, "101:110:"}, NULL},
+        {"later", {9, 7, 2, "110:120:115"}, NULL},
+        {"promoted", {9, 7, 3, "110:120:115"}, NULL},
+        {"another cluster", {8, 7, 2, "101:110:"}, "belongs to the PostgreSQL cluster 9"},
+        {"another database", {9, 8, 2, "101:110:"}, "belongs to the database with oid 7"},
+        {"timeline gone back", {9, 7, 1, "101:110:"}, "made on timeline 2"},
+        {"xmax gone back", {9, 7, 2, "101:109:"}, "is in the future"},
+        {"xmin gone back", {9, 7, 2, "100:110:100"}, "is in the future"},
+        {"unreadable", {9, 7, 2, "?"}, "is in the future"},
     };
     struct position p = {.snapshot_prev = mem_text("90:100:"),
                          .snapshot_cur = mem_text("101:110:"),
                          .system = 9,
+                         .database = 7,
                          .timeline = 2};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct err e = {0};
