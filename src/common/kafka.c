@@ -255,6 +255,12 @@ enum err_kind kafka_err_kind(rd_kafka_resp_err_t code)
     return ERR_RETRY;
 }
 
+bool kafka_is_fenced(int code)
+{
+    return code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+           code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+}
+
 static int fill(struct err *reterr, enum err_kind kind, rd_kafka_resp_err_t code,
                 const char *reason, const char *fmt, va_list ap)
 {

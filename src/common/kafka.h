@@ -38,6 +38,9 @@ int kafka_partitions(rd_kafka_t *rk, const char *topic, int timeout_ms, int *ret
  * handle is done for. */
 enum err_kind kafka_err_kind(rd_kafka_resp_err_t code);
 
+/* Another producer has the transactional id now. */
+bool kafka_is_fenced(int code);
+
 int kafka_err(struct err *reterr, rd_kafka_resp_err_t code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -166,6 +166,8 @@ static int produce(struct producer *p, int topic, int partition, const char *key
             return 0;
         if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
             rd_kafka_headers_destroy(headers);
+            if (code == RD_KAFKA_RESP_ERR__FATAL) /* which one: fencing is not got over as others */
+                code = rd_kafka_fatal_error(p->rk, NULL, 0);
             return kafka_err(reterr, code, "send to topic %s", p->topics->name[topic]);
         }
         rd_kafka_poll(p->rk, QUEUE_FULL_WAIT_MS);

@@ -280,20 +280,13 @@ static int stream(struct relay *r, bool *ret_drained, struct err *reterr)
     return 0;
 }
 
-static bool is_fenced(const struct err *err)
-{
-    return err->code == RD_KAFKA_RESP_ERR__FENCED ||
-           err->code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
-           err->code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
-}
-
 /* After an error: what is to be given up, and how long to wait. Returns -1 when it is fatal. */
 static int in_trouble(struct relay *r, const struct err *err)
 {
     close_pair(r);
     bool from_kafka = err->code != 0;
     bool is_missing = err->exit_code == EXIT_KAFKA && !from_kafka;
-    if (is_fenced(err)) {
+    if (kafka_is_fenced(err->code)) {
         /* Not at once again, or two relays would fence each other for ever. */
         leader_resign(&r->leader);
         r->fenced++;
@@ -336,7 +329,7 @@ int relay_run(const struct relay_conf *conf, struct loop *loop, struct err *rete
             break;
         if (in_trouble(&r, &err)) {
             failed = -1;
-            if (is_fenced(&err))
+            if (kafka_is_fenced(err.code))
                 err.exit_code = EXIT_FENCED;
             break;
         }
