@@ -14,8 +14,22 @@ enum {
     LOCK_TRY_INTERVAL_MS = 250,
     CONNECT_PAUSE_MS = 200,
     STATEMENT_TIMEOUT_MS = 30000,
-    LOCK_TIMEOUT_MS = 5000,
+    LOCK_TIMEOUT_MS = 1000,
 };
+
+/* A frozen process is idle, a lost host does not answer: both keep their lock for ever by default.
+ */
+static int bound_session(struct leader *l, struct err *reterr)
+{
+    char sql[256];
+    long s = (l->timeout_ms + 999) / 1000;
+    snprintf(sql, sizeof sql,
+             "SET idle_session_timeout = %ld; SET tcp_user_timeout = %ld; "
+             "SET tcp_keepalives_idle = %ld; SET tcp_keepalives_interval = %ld; "
+             "SET tcp_keepalives_count = 2",
+             l->timeout_ms, l->timeout_ms, (s + 1) / 2, (s + 3) / 4);
+    return pg_exec(l->pg, sql, reterr);
+}
 
 static int connect_once(struct leader *l, struct err *reterr)
 {
@@ -25,7 +39,10 @@ static int connect_once(struct leader *l, struct err *reterr)
                            .n_stmts = outbox_stmts_count,
                            .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
                            .lock_timeout_ms = LOCK_TIMEOUT_MS};
-    return pg_open(&l->pg, &o, reterr);
+    if (pg_open(&l->pg, &o, reterr) == 0 && bound_session(l, reterr) == 0)
+        return 0;
+    leader_resign(l);
+    return -1;
 }
 
 static int try_lock(struct leader *l, struct err *reterr)
@@ -77,14 +94,31 @@ int leader_stand_by(struct leader *l, struct loop *loop, struct err *reterr)
     return err_set(reterr, ERR_RETRY, "stopping");
 }
 
-int leader_check(struct leader *l, struct err *reterr)
+static int lock_held(struct leader *l, bool *ret, struct err *reterr)
 {
     struct pg_params params = {0};
     _cleanup_result_ PGresult *res = NULL;
     pg_param_text(&params, l->conf->topic_prefix);
     if (pg_run(l->pg, "lock_held", &params, &res, reterr))
         return -1;
-    if (pg_get_bool(res, 0, 0))
+    *ret = pg_get_bool(res, 0, 0);
+    return 0;
+}
+
+void leader_keep(struct leader *l)
+{
+    bool held;
+    struct err ignored;
+    if (pg_alive(l->pg))
+        lock_held(l, &held, &ignored);
+}
+
+int leader_check(struct leader *l, struct err *reterr)
+{
+    bool held;
+    if (lock_held(l, &held, reterr))
+        return -1;
+    if (held)
         return 0;
     leader_resign(l);
     return err_set(reterr, ERR_RETRY, "the leader's lock was lost");

@@ -22,7 +22,9 @@ enum {
     EXTEND_INTERVAL_MS = 60000, /* partitions of the outbox */
     WARM_MS = 1000,             /* after the last row the relay polls fast for this long, */
     TEPID_MS = 5000,            /* then at a middle pace until this */
-    FENCED_MAX = 10,            /* times in a row before it gives up */
+    FENCED_MAX = 5,             /* times before it gives up, */
+    FENCED_CALM_MS = 30000,     /* none of them longer than this after the last */
+    FENCED_PAUSE_MS = 1000,     /* meanwhile the other one takes over */
 };
 
 struct relay {
@@ -36,8 +38,10 @@ struct relay {
     int batch_max; /* rows of the next transaction: less than the option's after a refusal */
     bool recovered;
     bool copy_due;
-    uint64_t copied_at_ms, checked_at_ms, extended_at_ms, row_at_ms;
-    int troubles, fenced; /* in a row */
+    bool resumed; /* in a window that began before this start: one more is needed to drain */
+    uint64_t copied_at_ms, checked_at_ms, extended_at_ms, row_at_ms, fenced_at_ms;
+    int troubles; /* in a row */
+    int fenced;   /* without a calm in between: publishing meanwhile does not count */
     char trouble[sizeof((struct err *)0)->text];
 };
 
@@ -117,6 +121,7 @@ static int recover(struct relay *r, struct err *reterr)
     if (poison_load(&r->poison, r->leader.pg, reterr))
         return -1;
     r->recovered = true;
+    r->resumed = r->at.snapshot_cur;
     r->copy_due = true;
     LOG(INFO, "relay leads", F_INT("txn", r->at.txn), F_INT("rows", r->at.rows),
         F_STR("snapshot", r->at.snapshot_prev), F_INT("took_ms", now_ms() - start));
@@ -127,6 +132,7 @@ static bool keep_waiting(void *ctx)
 {
     struct relay *r = ctx;
     loop_once(r->loop, 0);
+    leader_keep(&r->leader);
     uint64_t since = loop_stopping_since_ms(r->loop);
     return !since || now_ms() - since < (uint64_t)r->conf->common.shutdown_ms;
 }
@@ -227,8 +233,21 @@ static int step(struct relay *r, int *ret_rows, struct err *reterr)
     return failed;
 }
 
+/* Partitions made ahead and the copy for people can wait; the rows can not wait for them. */
+static int can_wait(struct relay *r, int failed, const struct err *err, struct err *reterr)
+{
+    if (failed && pg_alive(r->leader.pg) && err->kind == ERR_RETRY) {
+        log_err(LOG_WARN, "a chore must wait", err);
+        return 0;
+    }
+    if (failed && reterr)
+        *reterr = *err;
+    return failed;
+}
+
 static int chores(struct relay *r, struct err *reterr)
 {
+    struct err err = {0};
     uint64_t now = now_ms();
     if (now - r->checked_at_ms >= CHECK_INTERVAL_MS) {
         r->checked_at_ms = now;
@@ -237,13 +256,14 @@ static int chores(struct relay *r, struct err *reterr)
     }
     if (now - r->extended_at_ms >= EXTEND_INTERVAL_MS) {
         r->extended_at_ms = now;
-        if (pg_run(r->leader.pg, "extend", NULL, NULL, reterr))
+        if (can_wait(r, pg_run(r->leader.pg, "extend", NULL, NULL, &err), &err, reterr))
             return -1;
     }
     if (r->copy_due && now - r->copied_at_ms >= COPY_INTERVAL_MS) {
         r->copied_at_ms = now;
-        r->copy_due = false;
-        if (leader_copy(&r->leader, r->conf->common.topic_prefix, &r->at, reterr))
+        int failed = leader_copy(&r->leader, r->conf->common.topic_prefix, &r->at, &err);
+        r->copy_due = failed;
+        if (can_wait(r, failed, &err, reterr))
             return -1;
     }
     return 0;
@@ -259,45 +279,60 @@ static int pause_ms(const struct relay *r)
     return (int)r->conf->tick_idle_ms;
 }
 
-/* Leads until stopped, drained or in trouble. *ret_drained: nothing was left to publish. */
+/* Leads until stopped, drained or in trouble. *ret_drained: all that was visible when it began to
+ * lead is published, because a window that began after that is. */
 static int stream(struct relay *r, bool *ret_drained, struct err *reterr)
 {
     while (!loop_stopping(r->loop)) {
         int rows;
-        bool in_pieces = r->at.snapshot_cur; /* behind the last piece there is the next window */
         if (producer_disturbed(r->pair[0]) || producer_disturbed(r->pair[1]))
             return err_set(reterr, ERR_RETRY, "connection to Kafka lost");
         if (chores(r, reterr) || step(r, &rows, reterr))
             return -1;
-        r->troubles = r->fenced = 0;
+        r->troubles = 0;
         if (rows)
             r->row_at_ms = now_ms();
-        *ret_drained = !rows && !in_pieces;
+        bool in_pieces = r->at.snapshot_cur;
+        *ret_drained = !in_pieces && !r->resumed;
         if (*ret_drained && r->conf->common.drain)
             return 0;
+        if (!in_pieces)
+            r->resumed = false;
         loop_once(r->loop, rows || in_pieces ? 0 : pause_ms(r));
     }
     return 0;
 }
 
+/* Not at once again, or two relays would fence each other for ever. */
+static int when_fenced(struct relay *r, struct err *err)
+{
+    const char *prefix = r->conf->common.topic_prefix;
+    uint64_t now = now_ms();
+    if (now - r->fenced_at_ms > FENCED_CALM_MS)
+        r->fenced = 0;
+    r->fenced_at_ms = now;
+    r->fenced++;
+    leader_resign(&r->leader);
+    LOG(WARN, "fenced by another relay; standing by", F_INT("times", r->fenced));
+    if (r->fenced > FENCED_MAX) {
+        err_fatal(err, EXIT_FENCED,
+                  "fenced %d times by another user of the transactional ids %s-relay-a and -b",
+                  r->fenced, prefix);
+        return err_hint(err, "Does a relay of another database have the same --topic-prefix?");
+    }
+    loop_once(r->loop, FENCED_PAUSE_MS);
+    return 0;
+}
+
 /* After an error: what is to be given up, and how long to wait. Returns -1 when it is fatal. */
-static int in_trouble(struct relay *r, const struct err *err)
+static int in_trouble(struct relay *r, struct err *err)
 {
     close_pair(r);
     bool from_kafka = err->code != 0;
-    bool is_missing = err->exit_code == EXIT_KAFKA && !from_kafka;
-    if (kafka_is_fenced(err->code)) {
-        /* Not at once again, or two relays would fence each other for ever. */
-        leader_resign(&r->leader);
-        r->fenced++;
-        LOG(WARN, "fenced by another relay; standing by", F_INT("times", r->fenced));
-        if (r->fenced > FENCED_MAX)
-            return -1;
-        loop_once(r->loop, RETRY_PAUSE_MAX_MS * 2);
-        return 0;
-    }
+    if (kafka_is_fenced(err->code))
+        return when_fenced(r, err);
     /* A fatal error of a Kafka handle ends the handle, not the relay. */
-    if (err->kind == ERR_FATAL && (!from_kafka || is_missing))
+    if (err->kind == ERR_FATAL && !from_kafka)
         return -1;
     if (!from_kafka)
         leader_resign_if_lost(&r->leader);
@@ -310,6 +345,16 @@ static int in_trouble(struct relay *r, const struct err *err)
     return 0;
 }
 
+/* Stopping, in an error: was a transaction left undecided? */
+static int cut_off(const struct relay *r, struct err *err)
+{
+    if (!err->unknown || !err->code)
+        return 0;
+    err_fatal(err, EXIT_DEADLINE, "could not end a Kafka transaction within %ld ms",
+              r->conf->common.shutdown_ms);
+    return err_hint(err, "Nothing is lost: the next relay settles it.");
+}
+
 int relay_run(const struct relay_conf *conf, struct loop *loop, struct err *reterr)
 {
     struct relay r = {.conf = conf,
@@ -320,19 +365,19 @@ int relay_run(const struct relay_conf *conf, struct loop *loop, struct err *rete
     bool drained = false;
     int failed = 0;
     r.leader.conf = &conf->common;
+    r.leader.timeout_ms = conf->leader_ms;
     while (!loop_stopping(loop) && !(conf->common.drain && drained)) {
         err = (struct err){0};
         if (leader_stand_by(&r.leader, loop, &err) == 0 &&
             (r.recovered || recover(&r, &err) == 0) && stream(&r, &drained, &err) == 0)
             continue;
-        if (loop_stopping(loop))
-            break;
-        if (in_trouble(&r, &err)) {
-            failed = -1;
-            if (kafka_is_fenced(err.code))
-                err.exit_code = EXIT_FENCED;
+        if (loop_stopping(loop)) {
+            failed = cut_off(&r, &err);
             break;
         }
+        failed = in_trouble(&r, &err);
+        if (failed)
+            break;
     }
     if (r.recovered && r.copy_due && pg_alive(r.leader.pg)) {
         struct err ignored;

@@ -13,6 +13,7 @@ struct relay_conf {
     long tick_busy_ms;   /* pause after an empty read while rows come */
     long tick_idle_ms;   /* likewise when none have come for a while */
     long transaction_ms; /* transaction.timeout.ms */
+    long leader_ms;      /* after this PostgreSQL drops the session of a leader that is frozen */
     int poison;          /* enum poison_policy */
 };
 

@@ -16,6 +16,7 @@ from testdb import HERE, TestDb  # noqa: E402
 BUILD = HERE / os.environ.get("SQUAD_BUILD", "build")
 BIN = BUILD / "bin"
 DATA = ("tickets", "experts", "notices")
+LEADS, STANDS_BY = 'msg="relay leads"', 'msg="standing by: another relay leads"'
 
 
 class Running:
@@ -106,7 +107,7 @@ class World:
         return r
 
     def leader(self, *args, name=None):
-        return self.start(*args, name=name).wait_log("relay leads")
+        return self.start(*args, name=name).wait_log(LEADS)
 
     def drain(self, *args):
         """Runs a relay until all is published; its log."""

@@ -1,0 +1,230 @@
+"""One relay leads: standbys, zombies, fencing, kills, and how a relay ends."""
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+
+import confluent_kafka as ck
+import pytest
+from relay_alone import LEADS, STANDS_BY, header
+
+EXIT_FENCED, EXIT_DEADLINE = 7, 8
+
+
+class Writer:
+    """Commits transactions of some rows each, from two connections that overlap, until stopped."""
+
+    def __init__(self, w, pause_s=0.002):
+        self.w, self.pause_s, self.stopping = w, pause_s, threading.Event()
+        self.threads = [threading.Thread(target=self.work, args=(i,), daemon=True) for i in range(2)]
+        for t in self.threads:
+            t.start()
+
+    def work(self, i):
+        with self.w.db.connect() as c:
+            rng = random.Random(i)
+            while not self.stopping.is_set():
+                with c.transaction():
+                    self.w.write(rng.randint(1, 20), key=f"'{i}-' || i % 5", c=c)
+                    time.sleep(self.pause_s)
+
+    def stop(self):
+        self.stopping.set()
+        for t in self.threads:
+            t.join()
+
+
+@pytest.fixture
+def frozen_kafka():
+    """Call it to freeze the broker; it goes on at the end."""
+    pid = int((Path(os.environ["SQUAD_STACK_DIR"]) / "pid" / "kafka").read_text())
+    yield lambda: os.kill(pid, signal.SIGSTOP), lambda: os.kill(pid, signal.SIGCONT)
+    os.kill(pid, signal.SIGCONT)
+
+
+def take_session(w, relay):
+    """What a cut network does to the leader, and idle_session_timeout to a frozen one."""
+    w.c.execute("SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
+                "WHERE l.locktype = 'advisory' AND l.granted AND d.datname = %s", (w.db.name,))
+
+
+def test_a_standby_waits_for_the_lock_and_takes_over_when_the_leader_is_killed(w):
+    one = w.leader()
+    two = w.start().wait_log(STANDS_BY)
+    w.write(100)
+    w.wait_published()
+    assert LEADS not in two.log()
+    one.kill()
+    at = time.monotonic()
+    w.write(1)
+    two.wait_log(LEADS)
+    w.wait_published()
+    print(f"\ntaken over and published {time.monotonic() - at:.2f} s after the kill")
+    assert w.check() == 101
+    assert two.stop() == 0
+
+
+def test_a_frozen_leader_loses_the_lead_by_itself(w):
+    one = w.leader("--leader-timeout", "2000")
+    two = w.start("--leader-timeout", "2000").wait_log(STANDS_BY)
+    w.write(10)
+    w.wait_published()
+    one.send(signal.SIGSTOP)
+    w.write(10)
+    two.wait_log(LEADS, timeout_s=20)
+    w.wait_published()
+    one.send(signal.SIGCONT)
+    one.wait_log(STANDS_BY)
+    w.write(10)
+    w.wait_published()
+    assert w.check() == 30
+    assert two.log().count(LEADS) == 1, "the one that woke let the other be"
+    assert two.stop() == 0
+    one.wait_log(LEADS, times=2)
+    w.write(1)
+    w.wait_published()
+    assert one.stop() == 0 and w.check() == 31
+
+
+def test_an_idle_leader_keeps_the_lead(w):
+    one = w.leader("--leader-timeout", "2000")
+    time.sleep(3)
+    assert one.log().count(LEADS) == 1 and "recovers" not in one.log()
+
+
+def test_zombies_double_and_lose_nothing(w):
+    """The leader is frozen at any moment, also amid a transaction; another takes over; the first wakes up."""
+    seed = int(time.time())
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    relays = [w.leader(), w.start().wait_log(STANDS_BY)]
+    writer = Writer(w)
+    for turn in range(5):
+        leads, waits = relays[turn % 2], relays[(turn + 1) % 2]
+        before = waits.log().count(LEADS)
+        time.sleep(0.2 + rng.random() * 0.2)
+        leads.send(signal.SIGSTOP)
+        take_session(w, leads)
+        waits.wait_log(LEADS, times=before + 1)
+        time.sleep(rng.random() * 0.2)
+        leads.send(signal.SIGCONT)
+        leads.wait_log(STANDS_BY, times=1 + (turn + 1) // 2 if leads is relays[1] else 1 + turn // 2)
+    writer.stop()
+    w.wait_published()
+    assert [r.stop() for r in relays] == [0, 0]
+    rows = w.check()
+    print(f"{rows} rows")
+    assert rows > 200, "it proved nothing"
+
+
+def test_kills_double_and_lose_nothing(w):
+    seed = int(time.time())
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    writer = Writer(w)
+    for _ in range(8):
+        r = w.leader("--batch-max", "40")
+        time.sleep(rng.random() * 0.3)
+        r.kill()
+    writer.stop()
+    w.drain()
+    rows = w.check()
+    print(f"{rows} rows")
+    assert rows > 200, "it proved nothing"
+
+
+def test_two_relays_that_fence_each_other_end_with_one(w):
+    """The lock can not see the other one: as behind a pooler, or on another server."""
+    r = w.leader()
+    w.write(1)
+    w.wait_published()
+    others = []
+    for times in range(2, 8):
+        for id_ in "ab":
+            others.append(ck.Producer({"bootstrap.servers": w.broker, "transactional.id": f"{w.prefix}-relay-{id_}",
+                                       "socket.nagle.disable": True}))
+            others[-1].init_transactions(20)
+        w.write(3)
+        if times < 7:
+            r.wait_log(LEADS, times=times)
+            w.wait_published()  # it leads and publishes in between, and is fenced again and again all the same
+    assert r.wait() == EXIT_FENCED, r.log()
+    last = r.log().splitlines()[-1]
+    assert "fenced 6 times" in last and f"{w.prefix}-relay-a" in last and "hint=" in last, last
+    w.drain()
+    assert w.check() == 1 + 6 * 3
+
+
+def test_drain_ends_though_rows_keep_coming(w):
+    w.write(3000)
+    there = w.one("SELECT count(*) FROM squad.outbox")
+    writer = Writer(w, pause_s=0)
+    r = w.start("--drain", "--batch-max", "100")
+    code = r.wait(20)
+    writer.stop()
+    assert code == 0
+    seen = {header(m, "ce_id") for m in w.events()}
+    old = {str(i) for i, in w.c.execute("SELECT id FROM squad.outbox ORDER BY seq LIMIT %s", (there,))}
+    assert old <= seen
+
+
+def test_term_ends_it_within_its_deadline_and_with_nothing_open(w):
+    r = w.leader()
+    w.write(5000)
+    w.wait_published()
+    at = time.monotonic()
+    r.send(signal.SIGTERM)
+    assert r.wait(5) == 0 and time.monotonic() - at < 3
+    w.write(1)
+    w.drain()
+    assert w.check() == 5001
+
+
+def test_term_while_kafka_is_frozen_ends_it_within_the_deadline(w, frozen_kafka):
+    freeze, _ = frozen_kafka
+    r = w.leader("--shutdown-timeout", "1000")
+    w.write(1)
+    w.wait_published()
+    freeze()
+    w.write(10)
+    time.sleep(1)
+    at = time.monotonic()
+    r.send(signal.SIGTERM)
+    code = r.wait(15)
+    took = time.monotonic() - at
+    assert code == EXIT_DEADLINE, r.log()
+    assert took < 1 + 2 + 3 + 1, f"{took:.1f} s"  # deadline, one slice of a commit, one close
+
+
+def test_term_while_it_recovers_and_kafka_is_frozen(w, frozen_kafka):
+    freeze, thaw = frozen_kafka
+    w.write(10)
+    w.drain()
+    w.write(10)
+    freeze()
+    r = w.start()
+    time.sleep(1)
+    at = time.monotonic()
+    r.send(signal.SIGTERM)
+    code = r.wait(30)
+    took = time.monotonic() - at
+    thaw()
+    assert code in (0, EXIT_DEADLINE) and took < 10, f"exit {code} after {took:.1f} s\n{r.log()}"
+    w.drain()
+    assert w.check() == 20
+
+
+def test_it_goes_on_by_itself_when_kafka_was_frozen(w, frozen_kafka):
+    freeze, thaw = frozen_kafka
+    r = w.leader()
+    writer = Writer(w, pause_s=0.01)
+    time.sleep(0.3)
+    freeze()
+    time.sleep(3)
+    thaw()
+    writer.stop()
+    w.wait_published()
+    assert r.stop() == 0
+    w.check()
