@@ -154,14 +154,16 @@ int leader_identity(struct leader *l, struct identity *ret, struct err *reterr)
     return 0;
 }
 
-int leader_copied_rows(struct leader *l, const char *relay, int64_t *ret, struct err *reterr)
+int leader_copied(struct leader *l, const char *relay, int64_t *ret_rows, uint64_t *ret_txn,
+                  struct err *reterr)
 {
     struct pg_params params = {0};
     _cleanup_result_ PGresult *res = NULL;
     pg_param_text(&params, relay);
     if (pg_run(l->pg, "progress_get", &params, &res, reterr))
         return -1;
-    *ret = PQntuples(res) ? pg_get_int8(res, 0, 0) : 0;
+    *ret_rows = PQntuples(res) ? pg_get_int8(res, 0, 0) : 0;
+    *ret_txn = PQntuples(res) ? (uint64_t)pg_get_int8(res, 0, 1) : 0;
     return 0;
 }
 

@@ -39,8 +39,10 @@ void leader_resign_if_lost(struct leader *l);
  * ERR_RETRY: it may be promoted. */
 int leader_identity(struct leader *l, struct identity *ret, struct err *reterr);
 
-/* rows_total of squad.relay_progress, 0 without a row. */
-int leader_copied_rows(struct leader *l, const char *relay, int64_t *ret, struct err *reterr);
+/* Rows published and the number of the last transaction as squad.relay_progress has them, 0 without
+ * a row: the commit of that transaction had returned. */
+int leader_copied(struct leader *l, const char *relay, int64_t *ret_rows, uint64_t *ret_txn,
+                  struct err *reterr);
 
 /* Writes squad.relay_progress. */
 int leader_copy(struct leader *l, const char *relay, const struct position *p, struct err *reterr);

@@ -34,6 +34,7 @@ struct recovery {
     const struct conf_common *common;
     const struct topics *topics;
     struct producer *const *pair;
+    uint64_t known_txn;
     rd_kafka_t *committed, *uncommitted;
     struct part part[PARTITIONS_MAX];
     int n;
@@ -281,6 +282,7 @@ static int settle_all(struct recovery *r, struct err *reterr)
         return -1;
     for (int round = 0; !stable; round++) {
         r->settle = (struct settle){0};
+        settle_visible(&r->settle, r->known_txn);
         free(r->pending);
         r->pending = NULL;
         if (scan_tails(r, reterr) || scan_hanging(r, reterr))
@@ -327,13 +329,14 @@ static int read_position(struct recovery *r, struct position *ret, bool *ret_fou
 }
 
 int progress_recover(const struct conf_common *common, const struct topics *topics,
-                     struct producer *const pair[2], struct position *ret, bool *ret_found,
-                     struct err *reterr)
+                     struct producer *const pair[2], uint64_t known_txn, struct position *ret,
+                     bool *ret_found, struct err *reterr)
 {
     struct recovery *r = mem_new(1, sizeof *r);
     r->common = common;
     r->topics = topics;
     r->pair = pair;
+    r->known_txn = known_txn;
     int failed = open_reader(r, "read_committed", &r->committed, reterr) ||
                  open_reader(r, "read_uncommitted", &r->uncommitted, reterr) ||
                  list_partitions(r, reterr) || settle_all(r, reterr) ||

@@ -81,11 +81,9 @@ static int load_topics(struct relay *r, struct err *reterr)
 }
 
 /* A new position is right only for a database that has never been published. */
-static int first_position(struct relay *r, const struct identity *id, struct err *reterr)
+static int first_position(struct relay *r, const struct identity *id, int64_t rows,
+                          struct err *reterr)
 {
-    int64_t rows;
-    if (leader_copied_rows(&r->leader, r->conf->common.topic_prefix, &rows, reterr))
-        return -1;
     if (rows > 0) {
         err_fatal(reterr, EXIT_POSITION,
                   "the position is missing in %s, though %" PRId64 " rows were published",
@@ -102,18 +100,21 @@ static int recover(struct relay *r, struct err *reterr)
 {
     uint64_t start = now_ms();
     bool found;
+    int64_t rows;
+    uint64_t txn;
     struct identity id;
     close_pair(r);
     position_free(&r->at);
-    if (load_topics(r, reterr) || open_pair(r, reterr))
+    if (load_topics(r, reterr) || open_pair(r, reterr) ||
+        leader_copied(&r->leader, r->conf->common.topic_prefix, &rows, &txn, reterr))
         return -1;
     CRASH_POINT("relay.position.before");
-    if (progress_recover(&r->conf->common, &r->topics, r->pair, &r->at, &found, reterr))
+    if (progress_recover(&r->conf->common, &r->topics, r->pair, txn, &r->at, &found, reterr))
         return -1;
     CRASH_POINT("relay.position.after");
     if (leader_identity(&r->leader, &id, reterr))
         return -1;
-    if (found ? position_check(&r->at, &id, reterr) : first_position(r, &id, reterr))
+    if (found ? position_check(&r->at, &id, reterr) : first_position(r, &id, rows, reterr))
         return -1;
     if (r->at.timeline < id.timeline)
         LOG(WARN, "the database is on a new timeline", F_INT("timeline", id.timeline));

@@ -20,7 +20,8 @@
 struct settle {
     uint64_t lowest_hanging;  /* between a last stable offset and a high watermark */
     uint64_t highest_hanging; /* likewise */
-    uint64_t highest_visible; /* in any record that a read_committed reader sees */
+    uint64_t highest_visible; /* in any record that a read_committed reader sees, or known to be
+                                 committed from elsewhere */
 };
 
 enum settle_verdict {

@@ -1,1 +1,2 @@
-SELECT rows_total, system_identifier FROM squad.relay_progress WHERE relay = $1
+-- What the copy says was published: its transactions had returned from their commit.
+SELECT rows_total, transactions_total FROM squad.relay_progress WHERE relay = $1
