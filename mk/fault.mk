@@ -2,4 +2,4 @@
 .PHONY: fault
 
 fault: ## build the programs with crash points, for the storm
-	@$(MAKE) --no-print-directory -j$(JOBS) FAULT=1 B=build/fault CFLAGS='$(CFLAGS)' all
+	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS)) FAULT=1 B=build/fault CFLAGS='$(CFLAGS)' all

@@ -88,7 +88,7 @@ class Model:
             return
         if int(row["xid"]) & 0xffffffff != self.commit.xid:
             self.wrong("outbox-xid", f"outbox row {row['id']} says transaction {row['xid']}")
-        event = Event(row["id"], RULES["topics"].get(row["aggregatetype"], row["aggregatetype"]), row["aggregateid"],
+        event = Event(row["id"], RULES["topics"].get(row["aggregatetype"], "squad.dead"), row["aggregateid"],
                       row["type"], row["payload"], int(row["seq"]), self.commits, self.commit.at)
         self.events.append(event)
         self.told.append(event)

@@ -62,7 +62,7 @@ class Kept(Process):
 class Stack:
     def __init__(self, run_dir, bin_dir, note):
         self.run_dir, self.bin_dir, self.note = Path(run_dir).resolve(), Path(bin_dir).resolve(), note
-        for name in ("log", "pid"):
+        for name in ("log", "pid", "crash"):
             (self.run_dir / name).mkdir(parents=True, exist_ok=True)
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("SQUAD_", "PG"))}
         self.env["SQUAD_STACK_DIR"] = str(self.run_dir)
@@ -140,8 +140,8 @@ class Stack:
         names = ("name", "argv", "env", "log", "pid_file", "user", "cwd", "stop_signal", "stop_timeout_s")
         kept = Kept(self, **{n: getattr(process, n) for n in names})
         process.__class__, process.__dict__ = Kept, kept.__dict__
-        self.kept[process.name] = process
         process.start()
+        self.kept[process.name] = process
 
     def start_helper(self, name, module, arguments):
         """A Python helper of the storm's own: never killed by a fault."""
@@ -157,7 +157,8 @@ class Stack:
 
     def program_env(self, name):
         kind, instance = name.rsplit("-", 1)
-        env = {"SQUAD_DB": f"host=127.0.0.1 port={self.port[name + '-pg']} dbname=squad", "SQUAD_INSTANCE": instance}
+        env = {"SQUAD_DB": f"host=127.0.0.1 port={self.port[name + '-pg']} dbname=squad", "SQUAD_INSTANCE": instance,
+               "SQUAD_CRASH_FILE": str(self.crash_file(name))}
         if kind == "intake":
             env["SQUAD_LISTEN"] = f"127.0.0.1:{self.port[name + '-http-server']}"
         else:
@@ -283,6 +284,18 @@ class Stack:
         import psycopg
         return psycopg.connect(f"host=127.0.0.1 port={self.port['pg']} dbname=squad user=squad", autocommit=True,
                                connect_timeout=5, **options)
+
+    def crash_file(self, name):
+        """Where a fault build looks for what is to happen at a crash point (src/common/crash.h)."""
+        return self.run_dir / "crash" / name
+
+    def wait_kafka(self, timeout_s):
+        """Until the broker answers."""
+        until = time.monotonic() + timeout_s
+        while not services.kafka_answers(self.port["kafka"]):
+            if time.monotonic() > until:
+                raise services.StackError(f"Kafka did not come back within {timeout_s} s")
+            time.sleep(0.1)
 
     def kafka_address(self):
         """The broker's own listener, round the proxy."""
