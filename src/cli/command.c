@@ -20,14 +20,18 @@ static void help(const struct command *const *commands, size_t n, FILE *out)
 {
     fprintf(out, "squad: the operator's command\n\nusage: squad COMMAND [option ...]\n\n");
     for (size_t i = 0; i < n; i++)
-        fprintf(out, "  %-14s  %s\n", commands[i]->name, commands[i]->summary);
-    fprintf(out,
-            "\n  squad COMMAND --help says more; squad --version shows the version.\n"
-            "\nexamples:\n"
-            "  squad migrate && squad topics && squad seed   # from nothing to a small company\n"
-            "  squad status                                  # one screen: what waits, and where\n"
-            "  squad ticket show 4V7QK-9XW2M                 # one ticket's way, step by step\n"
-            "  squad verify --wait 60                        # prove that nothing was lost\n");
+        fprintf(out, "  %-15s  %s\n", commands[i]->name, commands[i]->summary);
+    fprintf(
+        out,
+        "\n  squad COMMAND --help says more; squad --version shows the version.\n"
+        "\nexamples:\n"
+        "  squad migrate && squad topics && squad seed   # from nothing to a small company\n"
+        "  squad status                                  # one screen: what waits, and where\n"
+        "  squad board                                   # what waits, who has what, who is off\n"
+        "  squad why 4V7QK-9XW2M                         # why a ticket waits, and what would wake "
+        "it\n"
+        "  squad ticket show 4V7QK-9XW2M                 # one ticket's way, step by step\n"
+        "  squad verify --wait 60                        # prove that nothing was lost\n");
 }
 
 static struct opt_set opt_set_of(const struct command *c, char *program, size_t size)

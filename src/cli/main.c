@@ -2,8 +2,12 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-    &migrate_command, &topics_command, &seed_command,
-    &status_command,  &show_command,   &verify_command,
+    &migrate_command,       &topics_command,          &seed_command,
+    &status_command,        &board_command,           &show_command,
+    &why_command,           &verify_command,          &expert_list_command,
+    &expert_show_command,   &expert_status_command,   &expert_skills_command,
+    &expert_areas_command,  &expert_capacity_command, &expert_week_command,
+    &expert_shifts_command, &expert_absence_command,  &expert_back_command,
 };
 
 int main(int argc, char **argv)

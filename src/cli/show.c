@@ -1,6 +1,7 @@
 /* squad ticket show: the timeline of one ticket across all programs. */
 #include "show.h"
 
+#include "find.h"
 #include "out.h"
 #include "sql.h"
 #include "table.h"
@@ -25,25 +26,19 @@ static const struct pg_stmt stmts[] = {
 
 static int find_ticket(struct pg *pg, const char *text, PGresult **ret, struct err *reterr)
 {
-    char ref[TICKET_REF_LEN + 1] = "";
-    uint8_t id[16];
+    struct ticket_name name;
     struct pg_params p = {0};
-    bool is_id = uuid_parse(text, strlen(text), id);
-    if (!is_id && !ticket_ref_parse(text, strlen(text), ref)) {
-        err_fatal(reterr, EXIT_CONFIG, "\"%s\" is not a reference: a symbol is wrong or missing",
-                  text);
-        return err_hint(reterr, "A reference has ten symbols, as 4V7QK-9XW2M; the last one checks "
-                                "the others. The id of a ticket will do too.");
-    }
-    pg_param_text(&p, is_id ? NULL : ref);
-    pg_param_text(&p, is_id ? text : NULL);
+    if (find_ticket_name(text, &name, reterr))
+        return -1;
+    pg_param_text(&p, name.is_id ? NULL : name.ref);
+    pg_param_text(&p, name.is_id ? text : NULL);
     if (pg_run(pg, "show_ticket", &p, ret, reterr))
         return -1;
     if (PQntuples(*ret) == 1)
         return 0;
     PQclear(*ret);
     *ret = NULL;
-    return err_fatal(reterr, EXIT_FOUND, "there is no ticket %s", is_id ? text : ref);
+    return err_fatal(reterr, EXIT_FOUND, "there is no ticket %s", name.is_id ? text : name.ref);
 }
 
 /* A seq below all rows written after at_us: seq and time grow together but for the transactions

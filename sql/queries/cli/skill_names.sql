@@ -1,0 +1,2 @@
+-- For "did you mean".
+SELECT skill FROM skill ORDER BY skill
