@@ -12,6 +12,8 @@ static struct world waiting(const char *area)
 {
     struct world w;
     world_make(&w, WORLD_MIGRATED | WORLD_SEEDED);
+    world_sql(&w, "DELETE FROM shift_pattern; DELETE FROM expert_shift; UPDATE expert SET schedule "
+                  "= 'always'");
     world_sql(
         &w,
         "INSERT INTO ticket (id, ref, client_id, key_hash, body_hash, source, type, area, problem) "
