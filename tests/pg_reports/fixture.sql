@@ -37,8 +37,8 @@ SELECT lpad(n::text, 32, '0')::uuid, ref, 1, substr(sha256(ref::bytea), 1, 16), 
        timestamptz '2026-11-24 12:00' - ago
   FROM posted;
 
-INSERT INTO dispatch (ticket_id, state, type, area, priority, created_at, since, attempts, flags, parked)
-SELECT t.id, d.state, t.type, t.area, d.priority, t.created_at, t.created_at + d.after, d.attempts, d.flags, d.parked::jsonb
+INSERT INTO dispatch (ticket_id, state, type, area, priority, created_at, assign_due, since, attempts, flags, parked)
+SELECT t.id, d.state, t.type, t.area, d.priority, t.created_at, t.created_at + interval '1 day', t.created_at + d.after, d.attempts, d.flags, d.parked::jsonb
   FROM (VALUES
     (1, 'completed', 3, interval '2 days', 1, '{}'::text[], NULL),
     (2, 'assigned', 3, '20 milliseconds', 1, '{}', NULL),
