@@ -258,7 +258,7 @@ int producer_position(struct producer *p, const char *json, struct err *reterr)
     rd_kafka_headers_t *h = rd_kafka_headers_new(1);
     header(h, "squad_txn", p->txn);
     CRASH_POINT("relay.progress.before");
-    return produce(p, TOPIC_PROGRESS, 0, "position", json, strlen(json), h, -1, reterr);
+    return produce(p, TOPIC_PROGRESS, 0, PRODUCER_POSITION_KEY, json, strlen(json), h, -1, reterr);
 }
 
 int producer_commit(struct producer *p, producer_wait_fn *keep_waiting, void *ctx,

@@ -14,6 +14,8 @@
 
 #include <librdkafka/rdkafka.h>
 
+#define PRODUCER_POSITION_KEY "position"
+
 struct producer;
 
 struct producer_options {

@@ -18,6 +18,7 @@ enum {
     SCAN_TIMEOUT_MS = 15000,
     TAIL_OFFSETS = 64,
     TAIL_GROWTH = 32,
+    TAIL_MAX_OFFSETS = 65536, /* of a data partition: a few transactions */
     SETTLE_ROUNDS_MAX = 6,
 };
 
@@ -26,8 +27,8 @@ struct part {
     int64_t low, lso, hw;
     int64_t from, until; /* of the present scan */
     bool done;           /* scanned up to until */
-    bool seen;           /* a record was seen */
-    uint64_t hangs;      /* lowest transaction seen between lso and hw */
+    bool seen;           /* a record of a relay was seen */
+    uint64_t hangs;      /* transaction of the record at lso, when that is below hw; 0: not ours */
 };
 
 struct recovery {
@@ -40,8 +41,7 @@ struct recovery {
     int n;
     struct settle settle;
     char *position; /* last one visible; owned */
-    char *pending;  /* position of the hanging transaction; owned */
-    uint64_t pending_txn;
+    char *pending;  /* position of the transaction that hangs in its partition; owned */
 };
 
 static int open_reader(const struct recovery *r, const char *isolation, rd_kafka_t **ret,
@@ -142,34 +142,44 @@ static struct part *find_part(struct recovery *r, const rd_kafka_message_t *msg)
 static void keep_value(char **at, const rd_kafka_message_t *msg)
 {
     free(*at);
-    *at = strndup(msg->payload, msg->len);
+    *at = strndup(msg->payload ? msg->payload : "", msg->len);
     if (!*at)
         abort();
 }
 
-static void on_record(struct recovery *r, struct part *p, const rd_kafka_message_t *msg,
-                      bool hanging)
+static bool is_position(const rd_kafka_message_t *msg)
+{
+    static const char key[] = PRODUCER_POSITION_KEY;
+    return msg->key_len == sizeof key - 1 && memcmp(msg->key, key, msg->key_len) == 0;
+}
+
+static void on_hanging(struct recovery *r, struct part *p, const rd_kafka_message_t *msg)
 {
     uint64_t txn = txn_of(msg);
-    p->seen = true;
-    if (hanging) {
-        if (txn && (!p->hangs || txn < p->hangs))
-            p->hangs = txn;
+    if (msg->offset == p->lso) {
+        p->hangs = txn;
         if (txn)
             settle_hanging(&r->settle, txn);
-        if (p->topic == TOPIC_PROGRESS && (!r->pending || txn <= r->pending_txn)) {
-            keep_value(&r->pending, msg);
-            r->pending_txn = txn;
-        }
-    } else {
-        settle_visible(&r->settle, txn);
-        if (p->topic == TOPIC_PROGRESS)
-            keep_value(&r->position, msg);
     }
+    settle_begun(&r->settle, txn);
+    if (p->topic == TOPIC_PROGRESS && is_position(msg) && txn && txn == p->hangs)
+        keep_value(&r->pending, msg);
+}
+
+static void on_visible(struct recovery *r, struct part *p, const rd_kafka_message_t *msg)
+{
+    uint64_t txn = txn_of(msg);
+    bool position = p->topic == TOPIC_PROGRESS && is_position(msg);
+    settle_visible(&r->settle, txn);
+    if (position)
+        keep_value(&r->position, msg);
+    p->seen |= txn || position;
 }
 
 /* Reads every partition with from < until; a time-out is an error, never "empty". */
-static int scan(struct recovery *r, rd_kafka_t *reader, bool hanging, struct err *reterr)
+typedef void on_message_fn(struct recovery *r, struct part *p, const rd_kafka_message_t *msg);
+static int scan(struct recovery *r, rd_kafka_t *reader, on_message_fn *on_message,
+                struct err *reterr)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(r->n);
     int left = 0;
@@ -198,7 +208,7 @@ static int scan(struct recovery *r, rd_kafka_t *reader, bool hanging, struct err
         if (!p || p->done)
             continue;
         if (msg->err == RD_KAFKA_RESP_ERR_NO_ERROR && msg->offset < p->until)
-            on_record(r, p, msg, hanging);
+            on_message(r, p, msg);
         else if (msg->err && msg->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
             return kafka_err(reterr, msg->err, "read topic %s", r->topics->name[p->topic]);
         if (msg->offset + (msg->err ? 0 : 1) >= p->until) {
@@ -210,8 +220,14 @@ static int scan(struct recovery *r, rd_kafka_t *reader, bool hanging, struct err
     return 0;
 }
 
-/* The last visible records of every partition. Offsets are also taken by control records and by
- * records of aborted transactions, so the tail is widened until something is seen. */
+/* The last visible records of every partition. Offsets are also taken by control records, by
+ * records of aborted transactions and by what others wrote, so the tail is widened until something
+ * of a relay is seen; to the beginning only where the position must be. */
+static bool is_done(const struct part *p, int64_t width)
+{
+    return p->seen || (p->topic != TOPIC_PROGRESS && width > TAIL_MAX_OFFSETS);
+}
+
 static int scan_tails(struct recovery *r, struct err *reterr)
 {
     for (int i = 0; i < r->n; i++)
@@ -220,13 +236,16 @@ static int scan_tails(struct recovery *r, struct err *reterr)
         int again = 0;
         for (int i = 0; i < r->n; i++) {
             struct part *p = &r->part[i];
+            int64_t from = p->lso - width < p->low ? p->low : p->lso - width;
             p->until = p->lso;
-            p->from = p->seen ? p->until : p->lso - width < p->low ? p->low : p->lso - width;
+            p->from = is_done(p, width) ? p->until : from;
         }
-        if (scan(r, r->committed, false, reterr))
+        if (scan(r, r->committed, on_visible, reterr))
             return -1;
-        for (int i = 0; i < r->n; i++)
-            again += !r->part[i].seen && r->part[i].from > r->part[i].low;
+        for (int i = 0; i < r->n; i++) {
+            const struct part *p = &r->part[i];
+            again += !is_done(p, width * TAIL_GROWTH) && p->from > p->low;
+        }
         if (!again)
             return 0;
     }
@@ -239,7 +258,7 @@ static int scan_hanging(struct recovery *r, struct err *reterr)
         r->part[i].until = r->part[i].hw;
         r->part[i].hangs = 0;
     }
-    return scan(r, r->uncommitted, true, reterr);
+    return scan(r, r->uncommitted, on_hanging, reterr);
 }
 
 static bool wait_always(void *ctx)

@@ -18,8 +18,8 @@
 /* Transaction numbers seen; transaction n is sent by producer n % 2 and begins only when the
  * commit of n - 1 has returned. 0: none. */
 struct settle {
-    uint64_t lowest_hanging;  /* between a last stable offset and a high watermark */
-    uint64_t highest_hanging; /* likewise */
+    uint64_t lowest_hanging;  /* at a partition's last stable offset */
+    uint64_t highest_begun;   /* behind it; there may be ended ones too */
     uint64_t highest_visible; /* in any record that a read_committed reader sees, or known to be
                                  committed from elsewhere */
 };
@@ -30,7 +30,10 @@ enum settle_verdict {
     SETTLE_ABORT,   /* nobody has seen any of it: abort a barrier of producer n % 2 */
 };
 
+/* The record at a last stable offset that is below the high watermark: the first of the hanging. */
 void settle_hanging(struct settle *s, uint64_t txn);
+/* Any record from there on. */
+void settle_begun(struct settle *s, uint64_t txn);
 void settle_visible(struct settle *s, uint64_t txn);
 
 /* For the lowest hanging transaction. */

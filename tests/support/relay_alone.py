@@ -164,9 +164,9 @@ class World:
             c.close()
 
     def events(self, *suffixes, isolation="read_committed"):
-        """The same without the relay's barriers."""
+        """The same without the relay's barriers and what others planted."""
         return [m for m in self.read(*(suffixes or DATA), isolation=isolation)
-                if header(m, "ce_type") != "squad.relay.barrier.v1"]
+                if header(m, "ce_type") not in (None, "squad.relay.barrier.v1")]
 
     def check(self, dead=0):
         """Every committed row was published once, in order for its key; what is dead is in squad.dead."""
@@ -196,12 +196,15 @@ class World:
             time.sleep(0.02)
 
     def position(self):
-        return self.read("relay.progress")[-1].value().decode()
+        return [m for m in self.read("relay.progress") if m.key() == b"position"][-1].value().decode()
 
     def plant_position(self, text, txn="0"):
         """As a relay would have left it, without a transaction; None deletes it."""
+        self.plant("relay.progress", 0, text and text.encode(), "position", {"squad_txn": txn})
+
+    def plant(self, suffix, partition, value, key="x", headers=None):
         p = ck.Producer({"bootstrap.servers": self.broker, "socket.nagle.disable": True})
-        p.produce(self.topic("relay.progress"), text and text.encode(), "position", headers={"squad_txn": txn})
+        p.produce(self.topic(suffix), value, key, partition, headers=headers)
         assert p.flush(10) == 0
 
 

@@ -1,0 +1,160 @@
+"""Transactions that hang, on a real broker: whatever a restart of it has forgotten, the relay settles it right.
+
+A broker killed between PrepareCommit and its markers can drop markers. The test does what the relay's producer
+does, by hand, and leaves partitions out of AddPartitionsToTxn: those never get a marker, exactly as if it had been
+dropped. (The broker's check that they were added is switched off meanwhile.)
+"""
+import json
+
+import pytest
+from kafka_raw import ABORT, COMMIT
+from relay_alone import World, header
+
+
+class Forger:
+    """The relay's producers by hand, going on behind what a real relay has published."""
+
+    def __init__(self, w):
+        self.w, self.raw = w, w.raw()
+        w.write(5, key="'k'")
+        w.drain()
+        self.at = json.loads(w.position())
+        self.events = w.check()
+        self.positions = len(w.read("relay.progress"))
+        self.partition = w.events("tickets")[0].partition()  # of the key
+
+    def seen(self):
+        """Events and positions that have become visible since."""
+        return len(self.w.events("tickets")) - self.events, len(self.w.read("relay.progress")) - self.positions
+
+    def next_rows(self, n=3):
+        """Commits rows in PostgreSQL; what the relay would send of them, and the position behind them."""
+        last = self.w.one("SELECT max(seq) FROM squad.outbox")
+        self.w.write(n, key="'k'")
+        txn = self.at["txn"] + 1
+        rows = self.w.c.execute("SELECT id::text, aggregateid, type, payload::text FROM squad.outbox WHERE seq > %s "
+                                "ORDER BY seq", (last,)).fetchall()
+        self.at |= {"txn": txn, "rows": self.at["rows"] + n, "snapshot_prev": self.w.one("SELECT pg_current_snapshot()::text")}
+        return txn, [(key.encode(), payload.encode(), {"ce_specversion": "1.0", "ce_id": id_, "ce_type": type_,
+                                                       "ce_source": "/squad", "squad_txn": str(txn)})
+                     for id_, key, type_, payload in rows]
+
+    def send(self, marked, unmarked, end=None):
+        """Transaction by the next producer in turn; marked and unmarked: of "rows" and "position", what it wrote to
+        partitions that get a marker at the end, and to those that do not."""
+        txn, rows = self.next_rows()
+        id_ = f"{self.w.prefix}-relay-{'ab'[txn % 2]}"
+        pid, epoch = self.raw.init_producer_id(id_)
+        position = [(b"position", json.dumps(self.at).encode(), {"squad_txn": str(txn)})]
+        places = {"rows": (self.w.topic("tickets"), self.partition, rows),
+                  "position": (self.w.topic("relay.progress"), 0, position)}
+        if marked:
+            self.raw.add_partitions(id_, pid, epoch, [places[m][:2] for m in marked])
+        for what in ("rows", "position"):
+            if what in marked + unmarked:
+                topic, partition, records = places[what]
+                self.raw.produce(id_, topic, partition, records, pid, epoch)
+        if end is not None:
+            self.raw.end(id_, pid, epoch, end)
+        return txn
+
+
+@pytest.fixture(scope="module")
+def world():
+    w = World()
+    w.raw().set_config(w.raw().BROKER, "1", {"transaction.partition.verification.enable": "false"})
+    try:
+        yield w
+    finally:
+        w.raw().set_config(w.raw().BROKER, "1", {"transaction.partition.verification.enable": "true"})
+        w.close()
+
+
+@pytest.fixture
+def forger(world):
+    """One world for all: each test goes on where the last one left it settled."""
+    return Forger(world)
+
+
+def settles(forger, *verdicts):
+    """Runs a relay: it settles, then publishes what is left; everything is there once. Its log."""
+    w = forger.w
+    log = w.drain()
+    assert [v for v in log.split() if v.startswith("verdict=")] == [f"verdict={v}" for v in verdicts], log
+    assert w.check() == w.one("SELECT count(*) FROM squad.outbox") == json.loads(w.position())["rows"]
+    return log
+
+
+def txns(w):
+    return [header(m, "squad_txn") for m in w.events("tickets")]
+
+
+def test_the_position_is_visible_and_the_rows_hang_so_they_are_committed(forger):
+    txn = forger.send(["position"], ["rows"], COMMIT)
+    assert forger.seen() == (0, 1)
+    settles(forger, "commit")
+    # The rows that hung, not copies of them, and a barrier behind.
+    assert txns(forger.w)[-3:] == [str(txn)] * 3
+    last = [m for m in forger.w.read("tickets") if m.partition() == forger.partition][-1]
+    assert header(last, "ce_type") == "squad.relay.barrier.v1" and header(last, "squad_txn") == str(txn)
+
+
+def test_the_rows_are_visible_and_the_position_hangs_so_it_is_committed(forger):
+    forger.send(["rows"], ["position"], COMMIT)
+    assert forger.seen() == (3, 0)
+    settles(forger, "commit")
+    assert json.loads(forger.w.position()) == forger.at, "the position that hung, to the letter"
+
+
+def test_all_of_it_hangs_and_a_later_one_had_begun_so_it_is_committed(forger):
+    txn = forger.send([], ["rows", "position"])
+    forger.send(["rows", "position"], [], ABORT)
+    assert forger.seen() == (0, 0)
+    settles(forger, "commit")
+    assert txns(forger.w)[-6:] == [str(txn)] * 3 + [str(txn + 1)] * 3
+
+
+def test_all_of_it_hangs_and_nobody_has_seen_it_so_it_is_aborted_and_sent_again(forger):
+    forger.send([], ["rows", "position"])
+    assert forger.seen() == (0, 0)
+    settles(forger, "abort")
+
+
+def test_two_hang_the_first_is_committed_and_the_second_aborted(forger):
+    forger.send([], ["rows", "position"])
+    forger.send([], ["rows", "position"])
+    settles(forger, "commit", "abort")
+
+
+def test_two_hang_and_both_are_partly_visible(forger):
+    forger.send(["position"], ["rows"], COMMIT)
+    forger.send(["position"], ["rows"], COMMIT)
+    settles(forger, "commit", "commit")
+    assert json.loads(forger.w.position()) == forger.at
+
+
+def test_a_relay_that_died_amid_a_transaction_leaves_nothing_to_settle(forger):
+    forger.send(["rows", "position"], [])
+    settles(forger)
+
+
+def test_what_others_write_to_its_topics_does_not_mislead_it(forger):
+    """Records without a transaction number: not the relay's, whatever they say."""
+    forger.send(["position"], ["rows"], COMMIT)
+    forger.w.plant("tickets", forger.partition, b"{}")
+    forger.w.plant("relay.progress", 0, b"not a position", key="other")
+    settles(forger, "commit")
+
+
+def test_a_transaction_of_another_stays_open_and_the_relay_waits_and_says_so(forger):
+    w, raw = forger.w, forger.raw
+    id_ = f"{w.prefix}-stranger"
+    pid, epoch = raw.init_producer_id(id_)
+    place = (w.topic("tickets"), forger.partition)
+    raw.add_partitions(id_, pid, epoch, [place])
+    raw.produce(id_, *place, [(b"x", b"{}", {})], pid, epoch)
+    w.write(3)
+    r = w.start("--drain").wait_log("could not settle a transaction that hangs")
+    raw.end(id_, pid, epoch, ABORT)
+    assert r.wait() == 0
+    w.check()
