@@ -51,7 +51,8 @@ static void run(struct request *r, const struct pg_stmt *stmt, ask_fn *done,
                              .deadline_ms = now_ms() + (uint64_t)r->intake->request_timeout_ms,
                              .answer = on_answer,
                              .release = on_released};
-    memcpy(r->lookup.param, params, sizeof *params * (size_t)n);
+    if (n)
+        memcpy(r->lookup.param, params, sizeof *params * (size_t)n);
     r->asked = done;
     request_ref(r);
     if (!lookup_add(r->intake->lookup, &r->lookup)) {
@@ -91,6 +92,8 @@ void reply_row(struct request *r, const PGresult *res)
     reply_json(r, outcome[0] == 'o' ? MHD_HTTP_OK : MHD_HTTP_CREATED, PQgetvalue(res, 0, 1));
     if (PQnfields(res) > 2 && !PQgetisnull(res, 0, 2))
         reply_etag(r, PQgetvalue(res, 0, 2));
+    if (r->wait_until_ms && prefer_wait_s(r->gate.prefer))
+        reply_headerf(r, "Preference-Applied", "wait=%ld", prefer_wait_s(r->gate.prefer));
 }
 
 /* --- long poll --- */

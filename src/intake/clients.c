@@ -158,12 +158,16 @@ const struct client *clients_find(const struct clients *c, const char *key)
     return NULL;
 }
 
-const struct client *clients_named(const struct clients *c, const char *name)
+const struct client *clients_form(const struct clients *c, const char *name)
 {
-    for (size_t i = 0; i < c->n; i++)
-        if (strcmp(c->list[i].name, name) == 0)
-            return &c->list[i];
-    return NULL;
+    const struct client *found = NULL;
+    for (size_t i = 0; i < c->n; i++) {
+        const struct client *x = &c->list[i];
+        if ((x->scopes & SCOPE_FORM) &&
+            (name ? strcmp(x->name, name) == 0 : !found || x->id < found->id))
+            found = x;
+    }
+    return found;
 }
 
 bool clients_allow_origin(const struct clients *c, const char *origin)

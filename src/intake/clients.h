@@ -33,8 +33,8 @@ bool clients_loaded(const struct clients *c); /* once since start */
 /* Borrowed until the next turn of the loop; NULL: no valid client has this key. */
 const struct client *clients_find(const struct clients *c, const char *key);
 
-/* Likewise, by name. */
-const struct client *clients_named(const struct clients *c, const char *name);
+/* The client that is the form of this name; NULL: the oldest of those that are forms. Likewise. */
+const struct client *clients_form(const struct clients *c, const char *name);
 /* Some valid client allows this origin. */
 bool clients_allow_origin(const struct clients *c, const char *origin);
 

@@ -82,7 +82,8 @@ void endpoint_dispatch(struct request *r)
     const struct route *route = r->route;
     if (route->scope && !admit(r))
         return;
-    if (route->takes && !(media_of(r->gate.content_type) & route->takes)) {
+    bool no_body = (route->takes & TAKES_OPTIONAL) && !r->body.len;
+    if (route->takes && !no_body && !(media_of(r->gate.content_type) & route->takes)) {
         char detail[160];
         snprintf(detail, sizeof detail, "Send Content-Type: %s.", media_names(route->takes));
         reply_problem(r, PROBLEM_MEDIA_TYPE, detail);

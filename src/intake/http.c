@@ -252,7 +252,8 @@ static enum MHD_Result on_headers(struct http *h, struct request *r, const char 
     if (r->gate.length > DISCARD_MAX_BYTES)
         return refuse(h, r, PROBLEM_TOO_LARGE, "A body must have at most 65536 bytes.");
     route_find(h->o.resources, method, path, r);
-    if (!r->reply.status && r->route->takes && !r->gate.content_length)
+    if (!r->reply.status && r->route->takes && !(r->route->takes & TAKES_OPTIONAL) &&
+        !r->gate.content_length)
         return refuse(h, r, PROBLEM_LENGTH_REQUIRED, "Send Content-Length and a body.");
     if (!r->reply.status && r->gate.length > BODY_MAX_BYTES)
         reply_problem(r, PROBLEM_TOO_LARGE, "A body must have at most 65536 bytes.");

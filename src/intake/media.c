@@ -45,7 +45,7 @@ unsigned media_of(const char *content_type)
 
 const char *media_names(unsigned takes)
 {
-    switch (takes) {
+    switch (takes & ~(unsigned)TAKES_OPTIONAL) {
     case TAKES_JSON | TAKES_FORM:
         return "application/json, application/x-www-form-urlencoded or multipart/form-data";
     case TAKES_FORM:

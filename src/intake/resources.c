@@ -4,5 +4,6 @@
 
 /* In the order in which they are searched. */
 const struct resource *const public_resources[] = {
-    &tickets_resource, &assignments_resource, &health_resource, &assets_resource, NULL,
+    &tickets_resource, &assignments_resource, &health_resource,   &new_resource,
+    &track_resource,   &assets_resource,      &problems_resource, NULL,
 };

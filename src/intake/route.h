@@ -14,8 +14,14 @@
 
 struct request;
 
-/* Media types that a route's body may have. */
-enum takes { TAKES_NOTHING = 0, TAKES_JSON = 1, TAKES_FORM = 2, TAKES_PATCH = 4 };
+/* Media types that a route's body may have. TAKES_OPTIONAL: there may be none. */
+enum takes {
+    TAKES_NOTHING = 0,
+    TAKES_JSON = 1,
+    TAKES_FORM = 2,
+    TAKES_PATCH = 4,
+    TAKES_OPTIONAL = 8
+};
 /* Media types that it answers with; problem+json always goes. */
 enum gives { GIVES_JSON = 1, GIVES_HTML = 2, GIVES_TEXT = 4 };
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETRY_DELAY_MS = 20, COLLISIONS_MAX = 5, WINNER_STATEMENTS = 2 };
+enum { RETRY_DELAY_MS = 20, COLLISIONS_MAX = 5, WINNER_STATEMENTS = 2, RUNNING_BUCKETS = 4096 };
 
 static const struct pg_stmt statements[] = {
     {"ticket_insert", sql_ticket_insert, ROWS_INSERT_PARAMS, true},
@@ -53,19 +53,54 @@ struct store {
     struct session_job insert_job;
     struct winners winners[WINNER_STATEMENTS];
     int winners_out;
+    struct store_item *running[RUNNING_BUCKETS]; /* not answered yet, by key */
 };
 
-static void answer(struct store_item *item, const struct store_ticket *ticket)
+/* --- keys under way --- */
+
+static struct store_item **running_bucket(struct store *s, const struct store_item *item)
+{
+    uint16_t bits;
+    memcpy(&bits, item->batch.key_hash, sizeof bits);
+    return &s->running[bits % RUNNING_BUCKETS];
+}
+
+static bool running(struct store *s, const struct store_item *item)
+{
+    for (const struct store_item *x = *running_bucket(s, item); x; x = x->running_next)
+        if (x->batch.client_id == item->batch.client_id &&
+            memcmp(x->batch.key_hash, item->batch.key_hash, KEY_HASH_BYTES) == 0)
+            return true;
+    return false;
+}
+
+static void running_add(struct store *s, struct store_item *item)
+{
+    struct store_item **bucket = running_bucket(s, item);
+    item->running_next = *bucket;
+    *bucket = item;
+}
+
+static void running_remove(struct store *s, struct store_item *item)
+{
+    struct store_item **at = running_bucket(s, item);
+    while (*at != item)
+        at = &(*at)->running_next;
+    *at = item->running_next;
+}
+
+static void answer(struct store *s, struct store_item *item, const struct store_ticket *ticket)
 {
     if (item->answered)
         return;
     item->answered = true;
+    running_remove(s, item);
     item->answer(item, ticket);
 }
 
-static void answer_outcome(struct store_item *item, enum store_outcome outcome)
+static void answer_outcome(struct store *s, struct store_item *item, enum store_outcome outcome)
 {
-    answer(item, &(struct store_ticket){.outcome = outcome});
+    answer(s, item, &(struct store_ticket){.outcome = outcome});
 }
 
 static void queue_push(struct store *s, struct store_item *item)
@@ -92,6 +127,9 @@ enum store_refusal store_add(struct store *s, struct store_item *item)
         return STORE_FULL;
     if (session_down(s->session))
         return STORE_DOWN;
+    if (!item->folds && running(s, item))
+        return STORE_RUNNING;
+    running_add(s, item);
     item->answered = false;
     item->collisions = 0;
     item->batch.arrival = ++s->arrivals;
@@ -126,14 +164,14 @@ static void batch_done(struct store *s)
 }
 
 /* The leader's ticket is known: it answers the leader and all who came after it. */
-static void resolve(struct store_item *leader, const struct store_ticket *ticket,
+static void resolve(struct store *s, struct store_item *leader, const struct store_ticket *ticket,
                     const uint8_t body_hash[BODY_HASH_BYTES])
 {
     for (struct batch_item *b = &leader->batch; b; b = b->same) {
         struct store_ticket t = *ticket;
         if (b != &leader->batch || memcmp(t.id, leader->id, sizeof t.id) != 0)
             t.outcome = batch_same_request(b, body_hash) ? STORE_REPLAYED : STORE_OTHER_BODY;
-        answer(store_item_of(b), &t);
+        answer(s, store_item_of(b), &t);
     }
 }
 
@@ -152,17 +190,17 @@ static void log_once(struct store *s, const struct err *err)
 
 /* --- winners of conflicts --- */
 
-static void collided(struct store_item *item)
+static void collided(struct store *s, struct store_item *item)
 {
     if (++item->collisions > COLLISIONS_MAX) {
-        answer_outcome(item, STORE_UNAVAILABLE);
+        answer_outcome(s, item, STORE_UNAVAILABLE);
         return;
     }
     uuid7_make(item->id);
     ticket_ref_make(item->id, item->ref);
 }
 
-static void take_winner(struct winners *w, const PGresult *res, int row)
+static void take_winner(struct store *s, struct winners *w, const PGresult *res, int row)
 {
     int32_t n = rows_get_int4(res, row, 0);
     if (n < 1 || (size_t)n > w->n)
@@ -173,7 +211,7 @@ static void take_winner(struct winners *w, const PGresult *res, int row)
                              .created_us = rows_get_time(res, row, 4),
                              .state = PQgetvalue(res, row, 5)};
     memcpy(t.id, PQgetvalue(res, row, 1), sizeof t.id);
-    resolve(item, &t, (const uint8_t *)PQgetvalue(res, row, 3));
+    resolve(s, item, &t, (const uint8_t *)PQgetvalue(res, row, 3));
 }
 
 static void on_winners(struct session_job *job, const PGresult *res, const struct err *err)
@@ -185,7 +223,7 @@ static void on_winners(struct session_job *job, const PGresult *res, const struc
         log_once(s, err);
     else
         for (int row = 0; row < PQntuples(res); row++)
-            take_winner(w, res, row);
+            take_winner(s, w, res, row);
     /* Who has no answer yet is inserted again. */
     w->n = 0;
     if (--s->winners_out > 0)
@@ -232,7 +270,7 @@ static void take_stored(struct store *s, const PGresult *res)
                                      .state = "received",
                                      .created_us = rows_get_time(res, row, 1)};
             memcpy(t.id, item->id, sizeof t.id);
-            resolve(item, &t, item->batch.body_hash);
+            resolve(s, item, &t, item->batch.body_hash);
             row++;
         } else {
             struct winners *w = &s->winners[item->batch.is_call];
@@ -249,10 +287,10 @@ static void row_failed(struct store *s, struct store_item *item, const struct er
     if (strcmp(err->sqlstate, "23505") == 0 && strcmp(err->constraint, "ticket_call") == 0) {
         calls->item[calls->n++] = item;
     } else if (strcmp(err->sqlstate, "23505") == 0) {
-        collided(item);
+        collided(s, item);
     } else {
         log_err(LOG_ERROR, "PostgreSQL refused a ticket that had passed every check", err);
-        answer_outcome(item, STORE_REFUSED);
+        answer_outcome(s, item, STORE_REFUSED);
     }
 }
 
@@ -336,12 +374,12 @@ void store_turn(struct store *s)
 
 /* --- deadlines --- */
 
-static uint64_t expire(struct store_item *item, uint64_t now, uint64_t next)
+static uint64_t expire(struct store *s, struct store_item *item, uint64_t now, uint64_t next)
 {
     if (item->answered)
         return next;
     if (item->deadline_ms <= now) {
-        answer_outcome(item, STORE_UNAVAILABLE);
+        answer_outcome(s, item, STORE_UNAVAILABLE);
         return next;
     }
     return item->deadline_ms < next ? item->deadline_ms : next;
@@ -353,9 +391,9 @@ static void on_deadline(void *ctx)
     uint64_t now = now_ms(), next = UINT64_MAX;
     for (size_t i = 0; i < s->n_leaders; i++)
         for (struct batch_item *b = s->leader[i]; b; b = b->same)
-            next = expire(store_item_of(b), now, next);
+            next = expire(s, store_item_of(b), now, next);
     for (struct store_item *item = s->first; item; item = item->next)
-        next = expire(item, now, next);
+        next = expire(s, item, now, next);
     while (s->first && s->first->answered) {
         struct store_item *item = queue_pop(s);
         item->release(item);

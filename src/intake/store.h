@@ -38,6 +38,7 @@ struct store_item {
     const struct ticket_fields *fields;
     const char *call_provider, *call_id; /* NULL unless is_call */
     const char *traceparent;
+    bool folds; /* a request with its key that is under way is joined, not refused */
     uint64_t deadline_ms;
     void (*answer)(struct store_item *item, const struct store_ticket *ticket);
     void (*release)(struct store_item *item); /* the store has forgotten it; after answer */
@@ -46,7 +47,7 @@ struct store_item {
     char ref[TICKET_REF_LEN + 1];
     bool answered;
     int collisions;
-    struct store_item *next;
+    struct store_item *next, *running_next;
 };
 
 static inline struct store_item *store_item_of(struct batch_item *b)
@@ -70,7 +71,8 @@ void store_free(struct store *store);
 
 bool store_up(const struct store *store);
 
-enum store_refusal { STORE_TAKEN, STORE_FULL, STORE_DOWN };
+/* RUNNING: a request with this key has not been answered yet (by this process). */
+enum store_refusal { STORE_TAKEN, STORE_FULL, STORE_DOWN, STORE_RUNNING };
 
 /* Takes the item until release is called, or says why not. */
 enum store_refusal store_add(struct store *store, struct store_item *item);

@@ -1,7 +1,10 @@
 /* A new ticket: POST /v1/tickets and POST /v1/calls/{provider}/{call_id}/ticket. */
 #include "tickets.h"
 
+#include "form_ticket.h"
 #include "intake.h"
+#include "media.h"
+#include "route.h"
 #include "sha.h"
 
 #include <stdio.h>
@@ -12,12 +15,12 @@ static const char unavailable[] =
 static const char busy[] = "Send the same again after the time in Retry-After.";
 
 /* {"ref","id","state","created_at","tracking"} */
-static void reply_ticket(struct request *r, unsigned status, const struct store_ticket *ticket)
+static void reply_ticket(struct request *r, unsigned status, const struct store_ticket *ticket,
+                         const char *token)
 {
-    char id[UUID_TEXT_LEN + 1], token[SEAL_LEN + 1];
+    char id[UUID_TEXT_LEN + 1];
     struct text *t = reply_start(r, status, TYPE_JSON);
     uuid_format(ticket->id, id);
-    seal_id(r->intake->seal, SEAL_TRACK, ticket->id, token);
     text_str(t, "{\"ref\":\"");
     text_str(t, ticket->ref);
     text_str(t, "\",\"id\":\"");
@@ -33,6 +36,17 @@ static void reply_ticket(struct request *r, unsigned status, const struct store_
     reply_headerf(r, "Link", "</v1/tickets/%s>; rel=\"status\"", ticket->ref);
 }
 
+/* A browser is sent to the tracking page, which it can load again without posting again. */
+static void reply_stored(struct request *r, unsigned status, const struct store_ticket *ticket)
+{
+    char token[SEAL_LEN + 1];
+    seal_id(r->intake->seal, SEAL_TRACK, ticket->id, token);
+    if (route_is_page(r->route) || request_from_browser(r))
+        reply_see_other(r, request_keepf(r, "/t/%s", token));
+    else
+        reply_ticket(r, status, ticket, token);
+}
+
 static struct request *request_of_store(struct store_item *item)
 {
     return (struct request *)((char *)item - offsetof(struct request, store));
@@ -43,15 +57,17 @@ static void on_stored(struct store_item *item, const struct store_ticket *ticket
     struct request *r = request_of_store(item);
     switch (ticket->outcome) {
     case STORE_CREATED:
-        reply_ticket(r, MHD_HTTP_CREATED, ticket);
+        reply_stored(r, MHD_HTTP_CREATED, ticket);
         break;
     case STORE_REPLAYED:
-        reply_ticket(r, item->batch.is_call ? MHD_HTTP_OK : MHD_HTTP_CREATED, ticket);
+        reply_stored(r, item->batch.is_call ? MHD_HTTP_OK : MHD_HTTP_CREATED, ticket);
         reply_header(r, "Idempotency-Replayed", "true");
         break;
     case STORE_OTHER_BODY:
         reply_problem(r, PROBLEM_KEY_REUSED,
-                      "Idempotency-Key names an earlier ticket with another body.");
+                      route_is_page(r->route)
+                          ? "This form has been sent before. Open it anew for another request."
+                          : "Idempotency-Key names an earlier ticket with another body.");
         break;
     case STORE_REFUSED:
         reply_problem(r, PROBLEM_REFUSED, "PostgreSQL refused the ticket's data.");
@@ -68,16 +84,17 @@ static void on_store_released(struct store_item *item)
     request_unref(request_of_store(item));
 }
 
-/* Checks the body and hands the ticket to the store. key is hashed with its length. */
-static void store_ticket(struct request *r, const char *key, size_t key_len, bool is_call)
+void ticket_hashes(const struct request *r, const char *key, size_t key_len,
+                   uint8_t ret_key[KEY_HASH_BYTES], uint8_t ret_body[BODY_HASH_BYTES])
 {
-    static struct violations violations;
     uint8_t hash[SHA256_BYTES];
-    if (ticket_validate(r->body.data ? r->body.data : "", r->body.len, is_call ? "phone" : "web",
-                        &r->fields, &violations)) {
-        reply_violations(r, &violations);
-        return;
-    }
+    sha256(key, key_len, hash);
+    memcpy(ret_key, hash, KEY_HASH_BYTES);
+    sha256(r->body.data, r->body.len, ret_body);
+}
+
+void ticket_store(struct request *r, const char *key, size_t key_len, bool is_call)
+{
     struct store_item *item = &r->store;
     *item = (struct store_item){
         .batch = {.client_id = r->client_id, .is_call = is_call},
@@ -85,20 +102,52 @@ static void store_ticket(struct request *r, const char *key, size_t key_len, boo
         .call_provider = is_call ? r->param[0] : NULL,
         .call_id = is_call ? r->param[1] : NULL,
         .traceparent = r->traceparent,
+        .folds = is_call || route_is_page(r->route),
         .deadline_ms = now_ms() + (uint64_t)r->intake->request_timeout_ms,
         .answer = on_stored,
         .release = on_store_released,
     };
-    sha256(key, key_len, hash);
-    memcpy(item->batch.key_hash, hash, KEY_HASH_BYTES);
-    sha256(r->body.data, r->body.len, item->batch.body_hash);
-    enum store_refusal refusal = store_add(r->intake->store, item);
-    if (refusal == STORE_TAKEN)
+    ticket_hashes(r, key, key_len, item->batch.key_hash, item->batch.body_hash);
+    switch (store_add(r->intake->store, item)) {
+    case STORE_TAKEN:
         request_ref(r);
-    else if (refusal == STORE_FULL)
+        break;
+    case STORE_FULL:
         reply_problem(r, PROBLEM_BUSY, busy);
-    else
+        break;
+    case STORE_RUNNING:
+        reply_problem(r, PROBLEM_KEY_RUNNING, busy);
+        reply_header(r, "Retry-After", "1");
+        break;
+    case STORE_DOWN:
         reply_problem(r, PROBLEM_UNAVAILABLE, "PostgreSQL is not reachable. Nothing was stored.");
+        break;
+    }
+}
+
+static int read_form(struct request *r, const char *body, const char *source,
+                     struct violations *violations)
+{
+    struct form form;
+    if (form_read(body, r->body.len, r->gate.content_type, &form, violations))
+        return -1;
+    int failed = form_ticket(&form, NULL, source, &r->fields, violations);
+    form_free(&form);
+    return failed;
+}
+
+/* Checks the body and hands the ticket to the store. key is hashed with its length. */
+static void take_ticket(struct request *r, const char *key, size_t key_len, bool is_call)
+{
+    static struct violations violations;
+    const char *source = is_call ? "phone" : "web", *body = r->body.data ? r->body.data : "";
+    int failed = media_of(r->gate.content_type) == TAKES_JSON
+                     ? ticket_validate(body, r->body.len, source, &r->fields, &violations)
+                     : read_form(r, body, source, &violations);
+    if (failed)
+        reply_violations(r, &violations);
+    else
+        ticket_store(r, key, key_len, is_call);
 }
 
 void tickets_post(struct request *r)
@@ -111,7 +160,7 @@ void tickets_post(struct request *r)
         reply_problem(r, PROBLEM_KEY_INVALID,
                       "Idempotency-Key must have 1 to 255 printable ASCII characters.");
     else
-        store_ticket(r, key, strlen(key), false);
+        take_ticket(r, key, strlen(key), false);
 }
 
 void tickets_post_call(struct request *r)
@@ -125,5 +174,5 @@ void tickets_post_call(struct request *r)
         return;
     }
     int n = snprintf(key, sizeof key, "call%c%s%c%s", 0, r->param[0], 0, r->param[1]);
-    store_ticket(r, key, (size_t)n, true);
+    take_ticket(r, key, (size_t)n, true);
 }

@@ -7,10 +7,7 @@
 
 enum { IDEMPOTENCY_KEY_MAX = 255, POINTER_NAME_MAX = 48 };
 
-static void violate(struct violations *v, const char *pointer, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void violate(struct violations *v, const char *pointer, const char *fmt, ...)
+void violate(struct violations *v, const char *pointer, const char *fmt, ...)
 {
     if (v->n == VIOLATIONS_MAX) {
         v->more = true;
@@ -167,7 +164,7 @@ static void check_area(const json_t *value, struct ticket_fields *out, struct vi
     out->area[len] = '\0';
 }
 
-static void violate_unknown(const char *parent, const char *name, struct violations *v)
+void violate_unknown(const char *parent, const char *name, struct violations *v)
 {
     char pointer[96];
     size_t n = (size_t)snprintf(pointer, sizeof pointer, "%s/", parent), end = n + POINTER_NAME_MAX;
@@ -308,7 +305,7 @@ static const char *pointer_at(const char *body, size_t len, size_t position)
     return "";
 }
 
-static int malformed(const char *body, size_t len, const json_error_t *e, struct violations *v)
+static void malformed(const char *body, size_t len, const json_error_t *e, struct violations *v)
 {
     const char *pointer = pointer_at(body, len, e->position > 0 ? (size_t)e->position : 0);
     v->malformed = true;
@@ -327,33 +324,62 @@ static int malformed(const char *body, size_t len, const json_error_t *e, struct
         violate(v, pointer, "is not JSON: error near line %d column %d", e->line, e->column);
         break;
     }
-    return -1;
 }
 
-int ticket_validate(const char *body, size_t len, const char *default_source,
-                    struct ticket_fields *ret, struct violations *ret_violations)
+json_t *violations_read(const char *body, size_t len, struct violations *v)
 {
-    struct violations *v = ret_violations;
     json_error_t e;
+    if (!within_limits(body, len, v))
+        return NULL;
+    json_t *root = json_loadb(body, len, JSON_REJECT_DUPLICATES, &e);
+    if (!root)
+        malformed(body, len, &e, v);
+    return root;
+}
+
+static void violations_clear(struct violations *v)
+{
     v->malformed = v->more = false;
     v->n = 0;
-    if (!within_limits(body, len, v))
-        return -1;
-    struct ticket_fields f = {.root = json_loadb(body, len, JSON_REJECT_DUPLICATES, &e)};
-    if (!f.root)
-        return malformed(body, len, &e, v);
-    if (json_is_object(f.root))
-        check_ticket(f.root, &f, v);
+}
+
+int ticket_validate_json(json_t *root, const char *default_source, struct ticket_fields *ret,
+                         struct violations *ret_violations)
+{
+    struct violations *v = ret_violations;
+    struct ticket_fields f = {.root = root};
+    violations_clear(v);
+    if (json_is_object(root))
+        check_ticket(root, &f, v);
     else
         violate(v, "", "must be a JSON object");
     if (v->n) {
-        json_decref(f.root);
+        json_decref(root);
         return -1;
     }
     if (!f.source)
         f.source = default_source;
     *ret = f;
     return 0;
+}
+
+int ticket_validate(const char *body, size_t len, const char *default_source,
+                    struct ticket_fields *ret, struct violations *ret_violations)
+{
+    violations_clear(ret_violations);
+    json_t *root = violations_read(body, len, ret_violations);
+    return root ? ticket_validate_json(root, default_source, ret, ret_violations) : -1;
+}
+
+void ticket_check_member(const char *pointer, const json_t *value, struct violations *v)
+{
+    struct ticket_fields unused = {0};
+    for (size_t i = 0; i < N_TICKET_MEMBERS; i++)
+        if (strcmp(ticket_members[i].pointer, pointer) == 0)
+            check_field(&ticket_members[i], value, &unused, v);
+    for (size_t i = 0; i < N_CUSTOMER_MEMBERS; i++)
+        if (strcmp(customer_members[i].pointer, pointer) == 0)
+            check_field(&customer_members[i], value, &unused, v);
 }
 
 void ticket_fields_free(struct ticket_fields *f)

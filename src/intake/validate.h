@@ -43,6 +43,19 @@ int ticket_validate(const char *body, size_t len, const char *default_source,
 
 void ticket_fields_free(struct ticket_fields *f);
 
+/* Likewise from JSON that has been read; takes root. */
+int ticket_validate_json(json_t *root, const char *default_source, struct ticket_fields *ret,
+                         struct violations *ret_violations);
+
+/* The parts, for what is not a whole ticket: reads JSON as strictly (NULL: one violation that says
+ * why), checks one member by its pointer, adds a violation. v begins zeroed. */
+json_t *violations_read(const char *body, size_t len, struct violations *v);
+void ticket_check_member(const char *pointer, const json_t *value, struct violations *v);
+void violate(struct violations *v, const char *pointer, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* name is not a member of the object at pointer parent. */
+void violate_unknown(const char *parent, const char *name, struct violations *v);
+
 /* Call provider: 1 to 32 of A-Z a-z 0-9 . _ -; call id: 1 to 128 visible ASCII characters. */
 bool call_provider_valid(const char *s);
 bool call_id_valid(const char *s);

@@ -1,0 +1,2 @@
+-- What a form offers.
+SELECT type, title FROM ticket_type ORDER BY title, type

@@ -1,0 +1,129 @@
+/* GET /v1/tickets: a client's tickets, newest first, a page at a time. */
+#include "tickets.h"
+
+#include "ask.h"
+#include "form.h"
+#include "seal.h"
+#include "sql.h"
+#include "state.h"
+#include "ticket.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 200, LOOK_AT_MAX = 20000, CURSOR_LEN = 22 };
+
+const struct pg_stmt tickets_page_stmt = {"tickets_page", sql_tickets_page, 6, false};
+
+/* A misspelt filter must not look like no filter. */
+static bool known_parameters(struct request *r)
+{
+    static const char *const known[] = {"cursor", "state", "customer", "limit"};
+    struct form form;
+    const char *why = NULL;
+    char detail[160] = "";
+    if (!r->query)
+        return true;
+    if (form_urlencoded(r->query, strlen(r->query), &form, &why))
+        snprintf(detail, sizeof detail, "The query %s.", why);
+    for (size_t i = 0; !why && i < form.n; i++) {
+        size_t k = 0;
+        while (k < 4 && strcmp(form.field[i].name, known[k]) != 0)
+            k++;
+        if (k == 4)
+            snprintf(detail, sizeof detail,
+                     "%s is not a parameter: cursor, state, customer, limit are.",
+                     form.field[i].name);
+    }
+    if (!why)
+        form_free(&form);
+    if (detail[0])
+        reply_problem(r, PROBLEM_QUERY, detail);
+    return !detail[0];
+}
+
+/* The cursor is the id of the last ticket looked at. False: it is not one of ours. */
+static bool read_cursor(struct request *r, const char **ret_id)
+{
+    const char *cursor = request_arg(r, "cursor");
+    uint8_t id[16];
+    char text[UUID_TEXT_LEN + 1];
+    *ret_id = NULL;
+    if (!cursor)
+        return true;
+    if (!base64url_read(cursor, id, sizeof id)) {
+        reply_problem(r, PROBLEM_QUERY, "cursor must be taken from a Link of an earlier answer.");
+        return false;
+    }
+    uuid_format(id, text);
+    *ret_id = request_keep(r, text, UUID_TEXT_LEN);
+    return true;
+}
+
+static bool read_state(struct request *r, const char **ret_state)
+{
+    *ret_state = request_arg(r, "state");
+    if (!*ret_state || state_known(STATE_TICKET, *ret_state))
+        return true;
+    reply_problem(r, PROBLEM_QUERY, "state must be a state of tickets, as received or assigned.");
+    return false;
+}
+
+/* Puts name=value with what a URL does not take escaped. */
+static void put_parameter(struct text *t, const char *name, const char *value)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    char escape[4];
+    text_str(t, "&");
+    text_str(t, name);
+    text_str(t, "=");
+    for (; *value; value++) {
+        if (strchr(plain, *value)) {
+            text_put(t, value, 1);
+        } else {
+            snprintf(escape, sizeof escape, "%%%02X", (unsigned char)*value);
+            text_str(t, escape);
+        }
+    }
+}
+
+static void link_next(struct request *r, const char *id)
+{
+    static const char *const kept[] = {"state", "customer", "limit"};
+    uint8_t raw[16];
+    char cursor[CURSOR_LEN + 1];
+    struct text t = {0};
+    if (!uuid_parse(id, strlen(id), raw))
+        return;
+    base64url(raw, sizeof raw, cursor);
+    text_str(&t, "</v1/tickets?cursor=");
+    text_str(&t, cursor);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        const char *value = request_arg(r, kept[i]);
+        if (value)
+            put_parameter(&t, kept[i], value);
+    }
+    text_str(&t, ">; rel=\"next\"");
+    reply_header(r, "Link", t.data);
+    text_free(&t);
+}
+
+/* (outcome, body, -, next) */
+static void on_page(struct request *r, const PGresult *res)
+{
+    reply_row(r, res);
+    if (PQntuples(res) && !PQgetisnull(res, 0, 3))
+        link_next(r, PQgetvalue(res, 0, 3));
+}
+
+void tickets_list(struct request *r)
+{
+    const char *before, *state;
+    long limit = LIMIT_DEFAULT;
+    if (known_parameters(r) && read_cursor(r, &before) && read_state(r, &state) &&
+        query_number(r, "limit", 1, LIMIT_MAX, &limit))
+        ASK(r, &tickets_page_stmt, on_page, ask_client_id(r), before, state,
+            request_arg(r, "customer"), request_keepf(r, "%ld", limit),
+            request_keepf(r, "%d", LOOK_AT_MAX));
+}
