@@ -8,6 +8,8 @@ static const struct command *const commands[] = {
     &expert_show_command,   &expert_status_command,   &expert_skills_command,
     &expert_areas_command,  &expert_capacity_command, &expert_week_command,
     &expert_shifts_command, &expert_absence_command,  &expert_back_command,
+    &client_add_command,    &client_rotate_command,   &client_revoke_command,
+    &client_list_command,
 };
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 /* squad seed: a small company to try squad out with. */
 #include "seed.h"
+#include "api_key.h"
 #include "command.h"
 #include "db.h"
 #include "out.h"
@@ -9,12 +10,8 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum {
-    API_KEY_MIN = 8,
-    API_KEY_MAX = 256,
-    KEY_RANDOM_BYTES = 24,
     SECRET_MIN_BYTES = 24, /* Standard Webhooks: 24 to 64 bytes */
     SECRET_MAX_BYTES = 64,
     CAPACITY_MAX = 1000000,
@@ -54,47 +51,23 @@ static int check_secret(const char *secret, struct err *reterr)
     return 0;
 }
 
-static int check_api_key(const char *key, struct err *reterr)
-{
-    size_t n = strlen(key);
-    for (size_t i = 0; i < n; i++)
-        if (key[i] <= ' ' || key[i] > '~')
-            n = 0;
-    if (*key && (n < API_KEY_MIN || n > API_KEY_MAX))
-        return err_fatal(reterr, EXIT_CONFIG,
-                         "--api-key is wrong: it must be %d to %d visible ASCII characters",
-                         API_KEY_MIN, API_KEY_MAX);
-    return 0;
-}
-
 static int check_conf(const struct seed_conf *conf, struct err *reterr)
 {
     if (strncmp(conf->hook_url, "http://", 7) != 0 && strncmp(conf->hook_url, "https://", 8) != 0)
         return err_fatal(reterr, EXIT_CONFIG,
                          "--hook-url is \"%s\": it must begin with http:// or https://",
                          conf->hook_url);
-    if (check_secret(conf->secret, reterr) || check_api_key(conf->api_key, reterr))
+    if (check_secret(conf->secret, reterr) || api_key_check(conf->api_key, reterr))
         return -1;
     return 0;
 }
 
 struct seed {
     const struct seed_conf *conf;
-    char key[KEY_RANDOM_BYTES * 2 + 8]; /* made here; empty: given or kept */
+    char key[API_KEY_TEXT_MAX]; /* made here; empty: given or kept */
     bool client_added, client_changed;
     int64_t experts, slots, skills, types, events;
 };
-
-static int make_key(char *key, size_t size, struct err *reterr)
-{
-    unsigned char raw[KEY_RANDOM_BYTES];
-    if (getrandom(raw, sizeof raw, 0) != (ssize_t)sizeof raw)
-        return err_fatal(reterr, EXIT_FOUND, "could not get random bytes");
-    int n = snprintf(key, size, "sq_");
-    for (size_t i = 0; i < sizeof raw; i++)
-        n += snprintf(key + n, size - (size_t)n, "%02x", raw[i]);
-    return 0;
-}
 
 static int put_client(struct pg *pg, struct seed *s, struct err *reterr)
 {
@@ -109,7 +82,7 @@ static int put_client(struct pg *pg, struct seed *s, struct err *reterr)
     if (!*key && pg_get_bool(there, 0, 0))
         return 0;
     if (!*key) {
-        if (make_key(s->key, sizeof s->key, reterr))
+        if (api_key_make(s->key, reterr))
             return -1;
         key = s->key;
     }

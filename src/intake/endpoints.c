@@ -1,6 +1,7 @@
 #include "endpoints.h"
 
 #include "accept.h"
+#include "admit.h"
 #include "intake.h"
 #include "media.h"
 #include "route.h"
@@ -31,6 +32,9 @@ static bool allow(struct request *r, const struct client *client)
     char detail[96];
     r->client_id = client->id;
     snprintf(r->actor, sizeof r->actor, "client %.64s", client->name);
+    admit_origin(r, client);
+    if (!admit_client(r->intake->admit, r, client))
+        return false;
     if (client->scopes & (unsigned)r->route->scope)
         return true;
     snprintf(detail, sizeof detail, "This key lacks the scope %s.", scope_name(r->route->scope));

@@ -102,6 +102,7 @@ void gate_head(struct gate *g, const char *head, size_t size)
 {
     const char *end = head + size, *p = after_request_line(g, head, end);
     g->bad_line = true;
+    g->head_large = size > HEAD_MAX_BYTES;
     if (!p)
         return;
     while (end - p > 2) {
@@ -154,6 +155,8 @@ enum problem gate_check(struct gate *g, const char *method, const char *version,
         REFUSE(PROBLEM_TARGET_LONG, "The target must have at most 1024 bytes.");
     if (g->target_bad)
         REFUSE(PROBLEM_BAD_REQUEST, "The target must begin with / and be printable ASCII.");
+    if (g->head_large)
+        REFUSE(PROBLEM_HEADERS_LARGE, "The head of a request must have at most 6144 bytes.");
     if (g->bad_line)
         REFUSE(PROBLEM_BAD_REQUEST,
                "A line of the head is folded, ends without CR LF, or has a NUL.");

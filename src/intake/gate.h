@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { TARGET_MAX_BYTES = 1024, BODY_MAX_BYTES = 64 * 1024 };
+enum { HEAD_MAX_BYTES = 6 * 1024, TARGET_MAX_BYTES = 1024, BODY_MAX_BYTES = 64 * 1024 };
 
 /* Headers squad looks at. Values are borrowed from the connection; NULL: not given. */
 struct gate {
@@ -25,7 +25,7 @@ struct gate {
     const char *target;                 /* these by gate_target */
     size_t target_len;
     bool target_bad, target_long;
-    bool transfer_encoding, twice, bad_character, bad_line; /* these by gate_head */
+    bool transfer_encoding, twice, bad_character, bad_line, head_large; /* these by gate_head */
     size_t n_headers;
     size_t length; /* of the body, once gate_check said 0 */
 };

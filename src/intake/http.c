@@ -1,5 +1,6 @@
 #include "http.h"
 
+#include "admit.h"
 #include "crash.h"
 #include "endpoints.h"
 #include "intake.h"
@@ -155,6 +156,27 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
         abort();
 }
 
+/* draft-ietf-httpapi-ratelimit-headers-10 */
+static void add_quota(const struct request *r, struct MHD_Response *response)
+{
+    char value[96];
+    snprintf(value, sizeof value, "\"%s\";q=%ld;w=%ld", r->quota_of, r->quota.burst,
+             r->quota.window_s);
+    add_header(response, "RateLimit-Policy", value);
+    snprintf(value, sizeof value, "\"%s\";r=%ld;t=%ld", r->quota_of, r->quota.left,
+             r->quota.wait_s);
+    add_header(response, "RateLimit", value);
+}
+
+static void add_origin(const struct request *r, struct MHD_Response *response)
+{
+    add_header(response, "Access-Control-Allow-Origin", r->gate.origin);
+    add_header(response, "Access-Control-Expose-Headers",
+               "ETag, Idempotency-Replayed, Link, Location, Preference-Applied, RateLimit, "
+               "RateLimit-Policy, Retry-After, X-Request-Id, traceparent");
+    add_header(response, "Vary", "Origin");
+}
+
 static void add_headers(const struct request *r, struct MHD_Response *response, bool close)
 {
     const struct reply *y = &r->reply;
@@ -162,11 +184,16 @@ static void add_headers(const struct request *r, struct MHD_Response *response, 
     if (y->type)
         add_header(response, "Content-Type", y->type);
     add_header(response, "X-Request-Id", r->request_id);
+    add_header(response, "traceparent", r->traceparent);
     for (const char *name = y->heads.data; name < end;) {
         const char *value = name + strlen(name) + 1;
         add_header(response, name, value);
         name = value + strlen(value) + 1;
     }
+    if (r->quota_of)
+        add_quota(r, response);
+    if (r->origin_allowed)
+        add_origin(r, response);
     if (close)
         add_header(response, "Connection", "close");
 }
@@ -183,6 +210,11 @@ static enum MHD_Result queue_reply(struct http *h, struct request *r)
     struct MHD_Response *response = make_response(&r->reply);
     if (!response)
         return MHD_NO;
+    metrics_answered(&r->intake->metrics, r);
+    LOG(DEBUG, "request", F_STR("request_id", r->request_id), F_STR("traceparent", r->traceparent),
+        F_STR("method", r->route ? r->route->method : ""),
+        F_STR("route", r->route ? r->route->pattern : ""), F_INT("status", r->reply.status),
+        F_STR("actor", r->actor), F_INT("us", now_us() - r->started_us));
     add_headers(r, response, r->reply.close || h->draining);
     set_deadline(conn_of(r->connection), h->o.body_timeout_ms);
     CRASH_POINT("intake.reply.before");
@@ -210,6 +242,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     c->request = request_new(h->o.intake);
     c->request->connection = connection;
     c->request->http = h;
+    c->request->started_us = now_us();
     const char *query = strchr(target, '?');
     if (query && query[1])
         c->request->query = request_keep(c->request, query + 1, strlen(query + 1));
@@ -240,6 +273,15 @@ static enum MHD_Result refuse(struct http *h, struct request *r, enum problem p,
     return queue_reply(h, r);
 }
 
+static void find_route(struct http *h, struct request *r, const char *path, const char *method)
+{
+    route_find(h->o.resources, method, path, r);
+    const char *allow =
+        strcmp(method, "OPTIONS") == 0 ? reply_get_header(&r->reply, "Allow") : NULL;
+    if (allow)
+        admit_preflight(r, request_keep(r, allow, strlen(allow)));
+}
+
 static enum MHD_Result on_headers(struct http *h, struct request *r, const char *path,
                                   const char *method, const char *version)
 {
@@ -251,7 +293,8 @@ static enum MHD_Result on_headers(struct http *h, struct request *r, const char 
         return refuse(h, r, p, detail);
     if (r->gate.length > DISCARD_MAX_BYTES)
         return refuse(h, r, PROBLEM_TOO_LARGE, "A body must have at most 65536 bytes.");
-    route_find(h->o.resources, method, path, r);
+    if (!h->o.admit || admit_head(h->o.admit, r))
+        find_route(h, r, path, method);
     if (!r->reply.status && r->route->takes && !(r->route->takes & TAKES_OPTIONAL) &&
         !r->gate.content_length)
         return refuse(h, r, PROBLEM_LENGTH_REQUIRED, "Send Content-Length and a body.");
@@ -372,8 +415,8 @@ int http_new(struct http **ret, const struct http_options *options, struct err *
 {
     struct http *h = mem_new(1, sizeof *h);
     h->o = *options;
-    h->listen_fd = listen_open(options->listen, options->connections_max, h->address,
-                               sizeof h->address, reterr);
+    h->listen_fd = listen_open(options->option, options->listen, options->connections_max,
+                               h->address, sizeof h->address, reterr);
     if (h->listen_fd < 0 || start_daemon(h, reterr)) {
         http_free(h);
         return -1;
@@ -469,6 +512,11 @@ bool http_drained(struct http *h)
     if (h->n_requests > 0)
         return false;
     return h->n_conns == 0 || now_ms() - h->last_active_ms > DRAIN_QUIET_MS;
+}
+
+long http_connections(const struct http *h)
+{
+    return h->n_conns;
 }
 
 bool http_owes(const struct http *h)

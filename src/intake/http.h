@@ -22,8 +22,10 @@ struct http_options {
     struct intake *intake;
     const struct resource *const *resources; /* what is served */
     const char *listen;                      /* HOST:PORT, [HOST]:PORT or :PORT */
+    const char *option;                      /* the option that it comes from, for its error */
     long header_timeout_ms, body_timeout_ms, idle_timeout_ms;
     long connections_max, connections_per_ip_max;
+    struct admit *admit; /* hosts and quotas; NULL: everyone may */
 };
 
 /* Listens. Owned. Errors are ERR_FATAL EXIT_CONFIG and name the address. */
@@ -47,5 +49,6 @@ void http_answer(struct request *r);
 void http_drain(struct http *h);
 /* Nothing is under way and nobody has sent anything for a moment: may stop. */
 bool http_drained(struct http *h);
+long http_connections(const struct http *h);
 /* A complete request has not been answered yet. */
 bool http_owes(const struct http *h);

@@ -6,6 +6,7 @@
 #include "http.h"
 #include "lookup.h"
 #include "loop.h"
+#include "metrics.h"
 #include "seal.h"
 #include "store.h"
 
@@ -13,10 +14,12 @@
 
 struct intake {
     struct loop *loop;
-    struct http *http;
+    struct http *http, *admin; /* admin may be NULL */
     struct store *store;
     struct lookup *lookup;
     struct seal *seal;
+    struct admit *admit;
+    struct metrics metrics;
     long request_timeout_ms;
     bool draining;
     struct err fatal; /* kind ERR_FATAL: exit with its code */

@@ -51,15 +51,15 @@ static void name_address(int fd, char *address, size_t size)
     snprintf(address, size, addr.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-int listen_open(const char *host_port, long backlog, char *ret_address, size_t size,
-                struct err *reterr)
+int listen_open(const char *option, const char *host_port, long backlog, char *ret_address,
+                size_t size, struct err *reterr)
 {
     char host[256];
     const char *port;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *list = NULL;
     if (split(host_port, host, sizeof host, &port))
-        return err_fatal(reterr, EXIT_CONFIG,
-                         "option --listen (SQUAD_LISTEN) must be HOST:PORT, is \"%s\"", host_port);
+        return err_fatal(reterr, EXIT_CONFIG, "option %s must be HOST:PORT, is \"%s\"", option,
+                         host_port);
     int rc = getaddrinfo(*host ? host : NULL, port, &hints, &list);
     if (rc)
         return err_fatal(reterr, EXIT_CONFIG, "could not find the address %s: %s", host_port,

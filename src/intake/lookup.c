@@ -214,3 +214,8 @@ bool lookup_up(const struct lookup *l)
 {
     return session_up(l->session);
 }
+
+long lookup_waiting(const struct lookup *l)
+{
+    return l->waiting;
+}

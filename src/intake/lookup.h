@@ -54,6 +54,7 @@ void lookup_free(struct lookup *l);
 struct clients *lookup_clients(struct lookup *l); /* borrowed */
 struct watch *lookup_watch(struct lookup *l);     /* borrowed */
 bool lookup_up(const struct lookup *l);
+long lookup_waiting(const struct lookup *l);
 
 /* Takes the item until release is called. False: full, or PostgreSQL is down. */
 bool lookup_add(struct lookup *l, struct lookup_item *item);

@@ -1,4 +1,5 @@
 /* squad-intake: accepts tickets over HTTP and stores them with their events. */
+#include "admit.h"
 #include "intake.h"
 #include "log.h"
 #include "opt.h"
@@ -9,12 +10,17 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+enum { ADMIN_CONNECTIONS_MAX = 64 };
+
 struct conf {
     struct conf_common common;
     const char *listen;
     long batch_max, queue_max, request_timeout_ms;
     long header_timeout_ms, body_timeout_ms, idle_timeout_ms;
     long connections_max, connections_per_ip_max;
+    const char *admin_listen;
+    long client_rate, client_burst, address_rate, address_burst;
+    struct opt_list hosts, proxies;
 };
 
 #define INT_OPTION(flag, variable, member, default_, least, most, unit, text)                      \
@@ -47,6 +53,33 @@ static const struct opt options[] = {
                "connections at the same time"),
     INT_OPTION("max-connections-per-ip", "SQUAD_MAX_CONNECTIONS_PER_IP", connections_per_ip_max,
                "4096", 1, 100000, "N", "of these, from one address"),
+    {.name = "admin-listen",
+     .env = "SQUAD_ADMIN_LISTEN",
+     .type = OPT_STR,
+     .offset = offsetof(struct conf, admin_listen),
+     .def = "",
+     .metavar = "HOST:PORT",
+     .help = "where to serve /metrics, /livez, /readyz: loopback"},
+    INT_OPTION("client-rate", "SQUAD_CLIENT_RATE", client_rate, "100000", 0, 10000000, "N",
+               "requests a second of a client; 0: no limit"),
+    INT_OPTION("client-burst", "SQUAD_CLIENT_BURST", client_burst, "200000", 1, 10000000, "N",
+               "requests of a client at once"),
+    INT_OPTION("address-rate", "SQUAD_ADDRESS_RATE", address_rate, "100000", 0, 10000000, "N",
+               "requests a second of an address; 0: no limit"),
+    INT_OPTION("address-burst", "SQUAD_ADDRESS_BURST", address_burst, "200000", 1, 10000000, "N",
+               "requests of an address at once"),
+    {.name = "host",
+     .env = "SQUAD_HOSTS",
+     .type = OPT_LIST,
+     .offset = offsetof(struct conf, hosts),
+     .metavar = "NAME",
+     .help = "Host that is served, others get 421 (default: any)"},
+    {.name = "proxy",
+     .env = "SQUAD_PROXIES",
+     .type = OPT_LIST,
+     .offset = offsetof(struct conf, proxies),
+     .metavar = "ADDRESS",
+     .help = "proxy whose X-Forwarded-For names the client's address"},
     OPT_COMMON(struct conf),
 };
 
@@ -75,18 +108,45 @@ static void raise_file_limit(void)
     }
 }
 
+static int start_admin(struct intake *in, const struct conf *conf, struct err *reterr)
+{
+    return http_new(&in->admin,
+                    &(struct http_options){
+                        .loop = in->loop,
+                        .intake = in,
+                        .resources = admin_resources,
+                        .listen = conf->admin_listen,
+                        .option = "--admin-listen (SQUAD_ADMIN_LISTEN)",
+                        .header_timeout_ms = conf->header_timeout_ms,
+                        .body_timeout_ms = conf->body_timeout_ms,
+                        .idle_timeout_ms = conf->idle_timeout_ms,
+                        .connections_max = ADMIN_CONNECTIONS_MAX,
+                        .connections_per_ip_max = ADMIN_CONNECTIONS_MAX,
+                    },
+                    reterr);
+}
+
 static int start(struct intake *in, const struct conf *conf, struct err *reterr)
 {
     if (loop_new(&in->loop, reterr))
         return -1;
     in->request_timeout_ms = conf->request_timeout_ms;
     in->seal = seal_new();
+    in->metrics.started_s = (uint64_t)wall_us() / 1000000;
+    in->admit = admit_new(&(struct admit_options){
+        .hosts = conf->hosts,
+        .proxies = conf->proxies,
+        .address = {conf->address_rate, conf->address_burst},
+        .client = {conf->client_rate, conf->client_burst},
+    });
     if (http_new(&in->http,
                  &(struct http_options){
                      .loop = in->loop,
                      .intake = in,
                      .resources = public_resources,
                      .listen = conf->listen,
+                     .option = "--listen (SQUAD_LISTEN)",
+                     .admit = in->admit,
                      .header_timeout_ms = conf->header_timeout_ms,
                      .body_timeout_ms = conf->body_timeout_ms,
                      .idle_timeout_ms = conf->idle_timeout_ms,
@@ -95,7 +155,10 @@ static int start(struct intake *in, const struct conf *conf, struct err *reterr)
                  },
                  reterr))
         return -1;
+    if (*conf->admin_listen && start_admin(in, conf, reterr))
+        return -1;
     in->store = store_new(&(struct store_options){
+        .metrics = &in->metrics,
         .loop = in->loop,
         .db = conf->common.db,
         .batch_max = conf->batch_max,
@@ -114,14 +177,25 @@ static int start(struct intake *in, const struct conf *conf, struct err *reterr)
         .on_fatal = on_fatal,
         .ctx = in,
     });
-    LOG(INFO, "serving HTTP", F_STR("address", http_address(in->http)));
+    LOG(INFO, "serving HTTP", F_STR("address", http_address(in->http)),
+        F_STR("admin", in->admin ? http_address(in->admin) : "none"));
     return 0;
+}
+
+static int wait_ms(struct intake *in)
+{
+    int ms = http_wait_ms(in->http), admin_ms = in->admin ? http_wait_ms(in->admin) : -1;
+    if (ms < 0 || admin_ms < 0)
+        return ms > admin_ms ? ms : admin_ms;
+    return ms < admin_ms ? ms : admin_ms;
 }
 
 static void turn(struct intake *in)
 {
-    loop_once(in->loop, http_wait_ms(in->http));
+    loop_once(in->loop, wait_ms(in));
     http_turn(in->http);
+    if (in->admin)
+        http_turn(in->admin);
     store_turn(in->store);
 }
 
@@ -150,9 +224,11 @@ static int finish(struct intake *in, long shutdown_ms)
 static void stop(struct intake *in)
 {
     http_free(in->http);
+    http_free(in->admin);
     store_free(in->store);
     lookup_free(in->lookup);
     seal_free(in->seal);
+    admit_free(in->admit);
     request_pool_free();
     loop_free(in->loop);
 }

@@ -2,6 +2,7 @@
  * The form for people: GET and POST /new and /new/{form}. A form is a client
  * with the scope form; what it sends is stored in its name.
  */
+#include "admit.h"
 #include "ask.h"
 #include "form_ticket.h"
 #include "form_token.h"
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const struct pg_stmt ticket_types = {"ticket_types", sql_ticket_types, 0, false};
 static const struct pg_stmt ticket_quarantine = {"ticket_quarantine", sql_ticket_quarantine, 8,
@@ -30,6 +32,14 @@ static int64_t now_s(void)
     return wall_us() / 1000000;
 }
 
+/* A browser names the site whose page sends the form; its own token alone proves little there. */
+static bool from_own_page(const struct request *r)
+{
+    const char *origin = r->gate.origin, *host = origin ? strstr(origin, "://") : NULL;
+    return !origin || strcmp(origin, "null") == 0 ||
+           (host && strcasecmp(host + 3, r->gate.host) == 0);
+}
+
 /* The form that the path names becomes the request's client. NULL: the reply is set. */
 static const struct client *find_form(struct request *r)
 {
@@ -38,6 +48,14 @@ static const struct client *find_form(struct request *r)
     if (form) {
         r->client_id = form->id;
         snprintf(r->actor, sizeof r->actor, "form %.64s", form->name);
+        admit_origin(r, form);
+        if (!r->origin_allowed && !from_own_page(r)) {
+            reply_problem(r, PROBLEM_FORBIDDEN,
+                          "This form is not to be sent from that site's pages.");
+            return NULL;
+        }
+        if (!admit_client(r->intake->admit, r, form))
+            return NULL;
     } else if (!clients_loaded(clients)) {
         reply_problem(r, PROBLEM_UNAVAILABLE, "The form is not available at the moment.");
     } else {

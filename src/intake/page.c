@@ -19,7 +19,7 @@ void reply_page(struct request *r, unsigned status, const char *title, const cha
     HTML_FILL(t, web_page, {"title", title}, {"refresh", refresh}, {"body", body});
     reply_header(r, "Content-Security-Policy", policy);
     reply_header(r, "X-Content-Type-Options", "nosniff");
-    reply_header(r, "Referrer-Policy", "no-referrer");
+    reply_header(r, "Referrer-Policy", "same-origin");
     reply_header(r, "Cache-Control", "no-store");
 }
 

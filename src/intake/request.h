@@ -8,6 +8,7 @@
 
 #include "clients.h"
 #include "gate.h"
+#include "limit.h"
 #include "lookup.h"
 #include "reply.h"
 #include "store.h"
@@ -35,6 +36,9 @@ struct request {
     char request_id[65], traceparent[56], actor[80];
     int32_t client_id; /* 0: nobody known */
     uint64_t started_us, wait_until_ms;
+    struct limit_state quota; /* of whom: "client", "address", or NULL: not to be told */
+    const char *quota_of;
+    bool origin_allowed; /* the page that it comes from may read the answer */
     struct text body;
     struct ticket_fields fields;
     struct reply reply;

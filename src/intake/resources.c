@@ -7,3 +7,5 @@ const struct resource *const public_resources[] = {
     &tickets_resource, &assignments_resource, &health_resource,   &new_resource,
     &track_resource,   &assets_resource,      &problems_resource, NULL,
 };
+
+const struct resource *const admin_resources[] = {&health_resource, &metrics_resource, NULL};

@@ -6,4 +6,4 @@
 #include "route.h"
 
 extern const struct resource tickets_resource, assignments_resource, health_resource,
-    assets_resource, new_resource, track_resource, problems_resource;
+    assets_resource, new_resource, track_resource, problems_resource, metrics_resource;

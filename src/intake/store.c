@@ -3,6 +3,7 @@
 #include "crash.h"
 #include "log.h"
 #include "mem.h"
+#include "metrics.h"
 #include "rows.h"
 #include "session.h"
 #include "sql.h"
@@ -47,8 +48,9 @@ struct store {
     size_t n_leaders;
     struct bisect ranges; /* still to be inserted */
     size_t lo, hi;        /* being inserted */
-    bool busy;            /* a statement is out */
-    bool paused;          /* until the retry timer or a new connection */
+    uint64_t sent_us;
+    bool busy;   /* a statement is out */
+    bool paused; /* until the retry timer or a new connection */
     bool error_logged;
     struct session_job insert_job;
     struct winners winners[WINNER_STATEMENTS];
@@ -95,6 +97,7 @@ static void answer(struct store *s, struct store_item *item, const struct store_
         return;
     item->answered = true;
     running_remove(s, item);
+    s->o.metrics->tickets[ticket->outcome]++;
     item->answer(item, ticket);
 }
 
@@ -311,10 +314,12 @@ static void on_inserted(struct session_job *job, const PGresult *res, const stru
     struct store *s = (struct store *)((char *)job - offsetof(struct store, insert_job));
     s->busy = false;
     CRASH_POINT("intake.insert.after");
-    if (err)
+    if (err) {
         insert_failed(s, err);
-    else
-        take_stored(s, res);
+        return;
+    }
+    metrics_batch(s->o.metrics, s->hi - s->lo, now_us() - s->sent_us);
+    take_stored(s, res);
 }
 
 /* Leaders that nobody waits for any more need not be tried again. */
@@ -332,6 +337,7 @@ static void send_insert(struct store *s)
     struct pg_params p = {0};
     rows_insert(s->rows, s->leader + s->lo, s->hi - s->lo, &p);
     s->busy = true;
+    s->sent_us = now_us();
     CRASH_POINT("intake.insert.before");
     if (!session_send(s->session, &s->insert_job, &statements[INSERT], &p)) {
         s->busy = false;
@@ -465,4 +471,9 @@ void store_free(struct store *s)
 bool store_up(const struct store *s)
 {
     return session_up(s->session);
+}
+
+long store_waiting(const struct store *s)
+{
+    return s->waiting;
 }

@@ -55,6 +55,7 @@ static inline struct store_item *store_item_of(struct batch_item *b)
     return (struct store_item *)((char *)b - offsetof(struct store_item, batch));
 }
 
+struct metrics;
 struct store;
 
 struct store_options {
@@ -64,12 +65,14 @@ struct store_options {
     long request_timeout_ms;
     void (*on_fatal)(void *ctx, const struct err *err);
     void *ctx;
+    struct metrics *metrics; /* borrowed */
 };
 
 struct store *store_new(const struct store_options *options); /* owned */
 void store_free(struct store *store);
 
 bool store_up(const struct store *store);
+long store_waiting(const struct store *store);
 
 /* RUNNING: a request with this key has not been answered yet (by this process). */
 enum store_refusal { STORE_TAKEN, STORE_FULL, STORE_DOWN, STORE_RUNNING };

@@ -182,4 +182,4 @@ REVOKE EXECUTE ON FUNCTION squad.ticket_amend(integer, uuid, text, jsonb, text, 
 GRANT EXECUTE ON FUNCTION squad.ticket_amend(integer, uuid, text, jsonb, text, text),
     squad.ticket_quarantine(uuid, text, integer, bytea, bytea, jsonb, text, text) TO squad_intake;
 
-SELECT squad.register_migration(12, 'amend');
+SELECT squad.register_migration(13, 'amend');
