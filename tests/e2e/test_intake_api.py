@@ -98,7 +98,7 @@ def test_the_tracking_page_shows_a_first_name_and_nothing_else_of_the_customer(i
     for secret in ("Ruiz", "Soler", "600123456", "example.com", "C-77", "black", "28013", "28001"):
         assert secret not in page, secret
     assert 'http-equiv="refresh"' in page and "script" not in page
-    assert headers["Referrer-Policy"] == "no-referrer" and headers["Cache-Control"] == "no-store"
+    assert headers["Referrer-Policy"] == "same-origin" and headers["Cache-Control"] == "no-store"
     assert "default-src 'none'" in headers["Content-Security-Policy"]
 
 
