@@ -11,14 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETRY_DELAY_MS = 20, COLLISIONS_MAX = 5, WINNER_STATEMENTS = 2, RUNNING_BUCKETS = 4096 };
+enum {
+    RETRY_DELAY_MS = 20,
+    COLLISIONS_MAX = 5,
+    WINNER_STATEMENTS = 2,
+    RUNNING_BUCKETS = 4096,
+    CAREFUL_MS = 1000
+};
 
 static const struct pg_stmt statements[] = {
     {"ticket_insert", sql_ticket_insert, ROWS_INSERT_PARAMS, true},
+    {"ticket_insert_careful", sql_ticket_insert_careful, ROWS_INSERT_PARAMS, true},
     {"ticket_by_key", sql_ticket_by_key, 2, true},
     {"ticket_by_call", sql_ticket_by_call, 2, true},
 };
-enum { INSERT, BY_KEY, BY_CALL, N_STATEMENTS };
+enum { INSERT, INSERT_CAREFUL, BY_KEY, BY_CALL, N_STATEMENTS };
 
 /* The planner knows nothing of the arrays, and must not take a guess for the
  * life of the session while the table is still empty. */
@@ -52,6 +59,10 @@ struct store {
     bool busy;   /* a statement is out */
     bool paused; /* until the retry timer or a new connection */
     bool error_logged;
+    /* Which insert is out; until when the careful one is taken, because the plain one has failed.
+     */
+    int insert;
+    uint64_t careful_until_ms;
     struct session_job insert_job;
     struct winners winners[WINNER_STATEMENTS];
     int winners_out;
@@ -262,24 +273,36 @@ static void send_winners(struct store *s)
 
 /* --- the insert --- */
 
+static void take_created(struct store *s, struct store_item *item, int64_t created_us)
+{
+    struct store_ticket t = {
+        .outcome = STORE_CREATED, .ref = item->ref, .state = "received", .created_us = created_us};
+    memcpy(t.id, item->id, sizeof t.id);
+    resolve(s, item, &t, item->batch.body_hash);
+}
+
+/* The careful insert returns the rows it has stored, in order; the others have lost to a winner. */
 static void take_stored(struct store *s, const PGresult *res)
 {
     int row = 0, rows = PQntuples(res);
     for (size_t i = s->lo; i < s->hi; i++) {
         struct store_item *item = store_item_of(s->leader[i]);
         if (row < rows && memcmp(PQgetvalue(res, row, 0), item->id, sizeof item->id) == 0) {
-            struct store_ticket t = {.outcome = STORE_CREATED,
-                                     .ref = item->ref,
-                                     .state = "received",
-                                     .created_us = rows_get_time(res, row, 1)};
-            memcpy(t.id, item->id, sizeof t.id);
-            resolve(s, item, &t, item->batch.body_hash);
+            take_created(s, item, rows_get_time(res, row, 1));
             row++;
         } else {
             struct winners *w = &s->winners[item->batch.is_call];
             w->item[w->n++] = item;
         }
     }
+}
+
+/* The plain insert has stored all, at one moment. */
+static void take_all(struct store *s, const PGresult *res)
+{
+    int64_t created_us = rows_get_time(res, 0, 0);
+    for (size_t i = s->lo; i < s->hi; i++)
+        take_created(s, store_item_of(s->leader[i]), created_us);
 }
 
 /* One row alone is refused: its reference is taken, another client has posted
@@ -304,6 +327,9 @@ static void insert_failed(struct store *s, const struct err *err)
         bisect_again(&s->ranges, s->lo, s->hi);
         if (session_up(s->session))
             pause_for(s, RETRY_DELAY_MS);
+    } else if (s->insert == INSERT) {
+        s->careful_until_ms = now_ms() + CAREFUL_MS;
+        bisect_again(&s->ranges, s->lo, s->hi);
     } else if (!bisect_split(&s->ranges, s->lo, s->hi)) {
         row_failed(s, store_item_of(s->leader[s->lo]), err);
     }
@@ -319,7 +345,10 @@ static void on_inserted(struct session_job *job, const PGresult *res, const stru
         return;
     }
     metrics_batch(s->o.metrics, s->hi - s->lo, now_us() - s->sent_us);
-    take_stored(s, res);
+    if (s->insert == INSERT)
+        take_all(s, res);
+    else
+        take_stored(s, res);
 }
 
 /* Leaders that nobody waits for any more need not be tried again. */
@@ -338,8 +367,9 @@ static void send_insert(struct store *s)
     rows_insert(s->rows, s->leader + s->lo, s->hi - s->lo, &p);
     s->busy = true;
     s->sent_us = now_us();
+    s->insert = s->sent_us / 1000 < s->careful_until_ms ? INSERT_CAREFUL : INSERT;
     CRASH_POINT("intake.insert.before");
-    if (!session_send(s->session, &s->insert_job, &statements[INSERT], &p)) {
+    if (!session_send(s->session, &s->insert_job, &statements[s->insert], &p)) {
         s->busy = false;
         bisect_again(&s->ranges, s->lo, s->hi);
     }
