@@ -60,6 +60,8 @@ static int open_reader(const struct recovery *r, const char *isolation, rd_kafka
         "error",
         "fetch.wait.max.ms",
         "10",
+        "socket.timeout.ms", /* query_watermark_offsets has no other bound in 2.0.2 */
+        "5000",
         "isolation.level",
         isolation,
         NULL,

@@ -88,11 +88,14 @@ Test(migrate, a_failing_file_leaves_nothing_of_itself_and_names_its_line)
 {
     struct world w;
     world_make(&w, WORLD_MIGRATED);
-    /* As if the last migration had not been applied, with its tables in the way. */
-    world_sql(&w, "DELETE FROM migration WHERE version = %d", (int)migration_count);
+    /* As if the last migration had not been applied, and something is in its way. */
+    world_sql(&w,
+              "DELETE FROM migration WHERE version = %1$d;"
+              "ALTER TABLE migration ADD CONSTRAINT in_the_way CHECK (version < %1$d)",
+              (int)migration_count);
     struct ran r = world_squad(&w, "", "migrate");
     cr_expect_neq(r.code, 0);
-    cr_expect(strstr(r.err, "already exists"), "%s", r.err);
+    cr_expect(strstr(r.err, "already exists") || strstr(r.err, "in_the_way"), "%s", r.err);
     cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM migration"), (long)migration_count - 1);
     ran_free(&r);
     world_drop(&w);
