@@ -124,7 +124,8 @@ static void read_draft(struct request *r, struct draft *d)
 {
     struct ticket_fields fields = {0};
     struct form_token token;
-    if (form_read(r->body.data, r->body.len, r->gate.content_type, &d->form, &d->v))
+    if (form_read(r->body.data ? r->body.data : "", r->body.len, r->gate.content_type, &d->form,
+                  &d->v))
         return;
     if (form_token_read(r->intake->seal, form_value(&d->form, token_field), r->client_id, now_s(),
                         &token))
@@ -141,7 +142,7 @@ static void on_types(struct request *r, const PGresult *types)
     static struct draft d;
     struct text body = {0};
     d = (struct draft){0};
-    if (r->body.len)
+    if (strcmp(r->route->method, "POST") == 0)
         read_draft(r, &d);
     put_form(r, &d, types, &body);
     reply_page(r, d.message ? MHD_HTTP_UNPROCESSABLE_CONTENT : MHD_HTTP_OK, "Request a visit",

@@ -6,4 +6,5 @@
 #include "route.h"
 
 extern const struct resource tickets_resource, assignments_resource, health_resource,
-    assets_resource, new_resource, track_resource, problems_resource, metrics_resource;
+    assets_resource, new_resource, track_resource, problems_resource, metrics_resource,
+    openapi_resource;

@@ -39,6 +39,17 @@ def test_the_commands_of_a_page_run(stack, page):
     print(done.stdout)
 
 
+@pytest.mark.parametrize("language,argv", [("python", ["/usr/bin/python3", "-"]), ("js", ["node", "--input-type=module", "-"])])
+def test_the_programs_of_the_guide_run(stack, language, argv):
+    text = (HERE / "docs/http.md").read_text()
+    found = re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+    assert found
+    for program in found:
+        done = subprocess.run(argv, input=program, env=os.environ | stack.env, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert re.search(r"^[0-9A-Z]{5}-[0-9A-Z]{5} ", done.stdout), done.stdout
+
+
 def test_the_commands_of_the_readme_run():
     script = "set -euo pipefail\n" + "\n".join(blocks("README.md"))
     run_dir = HERE / "build" / "run"

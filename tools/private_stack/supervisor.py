@@ -25,8 +25,8 @@ class Supervisor:
         self.stop_asked = False
         for name in ("log", "pid", "crash"):
             (self.run_dir / name).mkdir(parents=True, exist_ok=True)
-        ports = services.free_ports(5)
-        self.pg_port, self.kafka_port, controller_port, self.http_port, self.hook_port = ports
+        ports = services.free_ports(6)
+        self.pg_port, self.kafka_port, controller_port, self.http_port, self.hook_port, self.admin_port = ports
         self.base_env = {k: v for k, v in os.environ.items() if not k.startswith(("SQUAD_", "PG"))}
         self.base_env["SQUAD_STACK_DIR"] = str(self.run_dir)
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
@@ -35,6 +35,7 @@ class Supervisor:
         self.controller_port = controller_port
         self.env = {
             "SQUAD_URL": f"http://127.0.0.1:{self.http_port}",
+            "SQUAD_ADMIN_URL": f"http://127.0.0.1:{self.admin_port}",
             "SQUAD_DB": f"host=127.0.0.1 port={self.pg_port} dbname=squad user=squad",
             "SQUAD_KAFKA": f"127.0.0.1:{self.kafka_port}",
             "SQUAD_API_KEY": "sk_" + secrets.token_urlsafe(24),
@@ -84,6 +85,7 @@ class Supervisor:
             extra = {"SQUAD_CRASH_FILE": str(self.run_dir / "crash" / name)}  # a fault build looks at it
             if name == "intake":
                 extra["SQUAD_LISTEN"] = f"127.0.0.1:{self.http_port}"
+                extra["SQUAD_ADMIN_LISTEN"] = f"127.0.0.1:{self.admin_port}"
             self.add(name, [str(self.bin_dir / f"squad-{name}")], own | extra)
         if "intake" in programs:
             self.wait_intake()
