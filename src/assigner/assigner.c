@@ -19,10 +19,13 @@ enum {
     LOCK_TIMEOUT_MS = 10000,
     ROUNDS_MAX = 5, /* for tickets whose expert was taken by somebody else meanwhile */
     IDLE_AFTER_MS = 5000,
-    IDLE_REFRESH_MS = 1000,
+    IDLE_REFRESH_MS = 500,
     TYPES_MS = 2000,
     RELOAD_MS = 60000,    /* the whole roster: finds experts who were removed */
     RESWEEP_MS = 3600000, /* all tickets ever, page by page */
+    DUE_MS = 250,         /* offers not answered, and what else the clock brings */
+    TELL_MS = 1000,
+    SHIFTS_MS = 3600000,
 };
 
 struct assigner {
@@ -35,26 +38,36 @@ struct assigner {
     struct batch batch;
     struct sweep sweep;
     struct placer placer;
+    struct ids off; /* experts whose offers may have to be taken back */
     char actor[96];
     bool poked; /* an event says that an expert has changed */
     bool busy;  /* the last cycle had something to do */
     bool away;  /* said that PostgreSQL is away */
     uint64_t worked_ms, refreshed_ms, reloaded_ms, types_ms, swept_ms, resweep_ms;
+    uint64_t due_ms, told_ms, shifts_ms;
 };
 
 const struct pg_stmt assigner_stmts[] = {
     {"types", sql_types, 0, false},
+    {"times", sql_times, 0, false},
+    {"places", sql_places, 0, false},
+    {"shifts_extend", sql_shifts_extend, 0, false},
     {"roster_all", sql_roster_all, 0, false},
     {"roster_some", sql_roster_some, 1, false},
     {"roster_changes", sql_roster_changes, 1, false},
     {"inbox_put", sql_inbox_put, 1, false},
     {"tickets_lock", sql_tickets_lock, 1, false},
-    {"tickets_load", sql_tickets_load, 2, false},
+    {"tickets_load", sql_tickets_load, 1, false},
     {"experts_lock", sql_experts_lock, 1, false},
     {"experts_check", sql_experts_check, 1, false},
     {"experts_read", sql_experts_read, 1, false},
-    {"decide", sql_decide, 8, false},
-    {"waiting_for", sql_waiting_for, 3, false},
+    {"decide", sql_decide, 11, false},
+    {"waiting_for", sql_waiting_for, 2, false},
+    {"waiting_first", sql_waiting_first, 1, false},
+    {"waiting_due", sql_waiting_due, 1, false},
+    {"waiting_tell", sql_waiting_tell, 2, false},
+    {"offers_expire", sql_offers_expire, 2, false},
+    {"offers_rescind", sql_offers_rescind, 2, false},
     {"waiting_page", sql_waiting_page, 2, false},
     {"review_known", sql_review_known, 1, false},
     {"missing", sql_missing, 3, false},
@@ -74,13 +87,14 @@ static int connect_database(struct assigner *a, struct err *reterr)
         return -1;
     a->placer.pg = a->sweep.pg = a->pg;
     CRASH_POINT("assigner.roster.before");
-    if (roster_load(a->pg, &a->roster, &a->snapshot, reterr)) {
+    if (pg_run(a->pg, "shifts_extend", NULL, NULL, reterr) ||
+        roster_load(a->pg, &a->roster, &a->snapshot, &a->off, reterr)) {
         pg_close(a->pg);
         a->pg = NULL;
         return -1;
     }
     CRASH_POINT("assigner.roster.after");
-    a->refreshed_ms = a->reloaded_ms = a->types_ms = now_ms();
+    a->refreshed_ms = a->reloaded_ms = a->types_ms = a->shifts_ms = now_ms();
     a->sweep.waiting_all = true;
     memset(a->sweep.waiting_behind, 0, sizeof a->sweep.waiting_behind);
     LOG(INFO, "assigner has its roster", F_INT("experts", a->roster.n),
@@ -150,13 +164,47 @@ static int refresh(struct assigner *a, struct err *reterr)
     if (now - a->reloaded_ms >= RELOAD_MS) {
         a->reloaded_ms = a->refreshed_ms = now;
         a->poked = false;
-        return roster_load(a->pg, &a->roster, &a->snapshot, reterr);
+        return roster_load(a->pg, &a->roster, &a->snapshot, &a->off, reterr);
     }
     if (!a->poked && now - a->refreshed_ms < every)
         return 0;
     a->refreshed_ms = now;
     a->poked = false;
-    return roster_refresh(a->pg, &a->roster, &a->snapshot, reterr);
+    return roster_refresh(a->pg, &a->roster, &a->snapshot, &a->off, reterr);
+}
+
+/* What the clock alone brings: shifts that begin, offers that time out, people to be told. */
+static int pass_time(struct assigner *a, struct err *reterr)
+{
+    uint64_t now = now_ms();
+    int64_t told = 0;
+    int tired = 0;
+    if (roster_pass_time(a->pg, &a->roster, wall_us(), &a->off, reterr))
+        return -1;
+    if (a->off.n && sweep_off(&a->sweep, a->off.items, a->off.n, &a->batch, reterr))
+        return -1;
+    a->off.n = 0;
+    if (now - a->due_ms >= DUE_MS) {
+        a->due_ms = now;
+        if (sweep_due(&a->sweep, &a->batch, &tired, reterr))
+            return -1;
+    }
+    if (now - a->told_ms >= TELL_MS) {
+        a->told_ms = now;
+        if (sweep_tell(&a->sweep, &told, reterr))
+            return -1;
+    }
+    if (now - a->shifts_ms >= SHIFTS_MS) {
+        a->shifts_ms = now;
+        if (pg_run(a->pg, "shifts_extend", NULL, NULL, reterr))
+            return -1;
+    }
+    if (tired)
+        LOG(INFO, "experts are on break: too many offers in a row timed out",
+            F_INT("experts", tired));
+    if (told)
+        LOG(INFO, "tickets wait too long: manager or customer told", F_INT("told", told));
+    return 0;
 }
 
 static int sweep(struct assigner *a, struct err *reterr)
@@ -182,6 +230,17 @@ static int sweep(struct assigner *a, struct err *reterr)
     return 0;
 }
 
+/* The tickets of the batch that want another try, and nothing else. */
+static void keep_again(struct batch *batch)
+{
+    struct batch again = {0};
+    for (size_t i = 0; i < batch->n; i++)
+        if (batch->jobs[i].verdict == VERDICT_AGAIN)
+            batch_swept(&again, batch->jobs[i].ticket, batch->jobs[i].traceparent);
+    batch_free(batch);
+    *batch = again;
+}
+
 /* Tickets whose expert somebody else took meanwhile go once more, on a fresh roster. */
 static int place_all(struct assigner *a, struct err *reterr)
 {
@@ -191,14 +250,8 @@ static int place_all(struct assigner *a, struct err *reterr)
             return -1;
         if (a->placer.again == again)
             break;
-        size_t n = a->batch.n;
-        a->batch.n = a->batch.n_events = 0;
-        for (size_t i = 0; i < n; i++) {
-            struct job job = a->batch.jobs[i];
-            if (job.verdict == VERDICT_AGAIN)
-                batch_swept(&a->batch, job.ticket, job.traceparent);
-        }
-        if (roster_refresh(a->pg, &a->roster, &a->snapshot, reterr))
+        keep_again(&a->batch);
+        if (roster_refresh(a->pg, &a->roster, &a->snapshot, &a->off, reterr))
             return -1;
     }
     batch_clear(&a->batch);
@@ -209,17 +262,17 @@ static int place_all(struct assigner *a, struct err *reterr)
 static int cycle(struct assigner *a, struct err *reterr)
 {
     uint64_t before = a->placer.reserved;
-    if (!a->batch.n && (collect(a, reterr) || refresh(a, reterr) || sweep(a, reterr)))
+    if (!a->batch.n &&
+        (collect(a, reterr) || refresh(a, reterr) || pass_time(a, reterr) || sweep(a, reterr)))
         return -1;
     a->busy = a->batch.n > 0;
     if (place_all(a, reterr))
         return -1;
-    if (a->placer.reserved != before)
+    if (a->placer.reserved != before) {
         a->worked_ms = now_ms();
-    else
-        for (size_t i = 0; i < a->roster.n; i++)
-            a->roster.experts[i].woken = false; /* what waits for them is not for them after all */
-    a->busy |= a->sweep.waiting_all || a->sweep.missing_more;
+        sweep_again(&a->sweep, &a->roster);
+    }
+    a->busy |= a->sweep.waiting_all || a->sweep.missing_more || a->roster.n_woken;
     consumer_settle(a->consumer);
     consumer_tick(a->consumer);
     return 0;
@@ -296,11 +349,9 @@ int assigner_run(const struct assigner_conf *conf, struct loop *loop, struct err
                                                 .name = "assigner",
                                                 .suffixes = topics,
                                                 .wake_fd = loop_wakeup(loop, on_wakeup, NULL)});
-    a.sweep.exclude_ms = conf->exclude_ms;
-    a.placer = (struct placer){.roster = &a.roster,
-                               .actor = a.actor,
-                               .no_advisory_locks = conf->no_advisory_locks,
-                               .exclude_ms = conf->exclude_ms};
+    a.sweep.actor = a.actor;
+    a.placer = (struct placer){
+        .roster = &a.roster, .actor = a.actor, .no_advisory_locks = conf->no_advisory_locks};
     int failed = run(&a, reterr);
     consumer_close(a.consumer, CLOSE_TIMEOUT_MS);
     disconnect_database(&a);
@@ -310,5 +361,6 @@ int assigner_run(const struct assigner_conf *conf, struct loop *loop, struct err
     roster_free(&a.roster);
     batch_free(&a.batch);
     free(a.snapshot);
+    free(a.off.items);
     return failed;
 }

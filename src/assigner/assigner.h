@@ -12,7 +12,6 @@ struct assigner_conf {
     long refresh_ms;        /* least often the roster is compared with the database */
     long sweep_ms;          /* pace of the net below the events */
     long sweep_age_ms;      /* so old a ticket is before the sweep takes it */
-    long exclude_ms;        /* so long an expert who could not be told is passed over */
     bool no_advisory_locks; /* the constraints alone */
 };
 

@@ -98,34 +98,56 @@ struct job *batch_find(struct batch *b, const uint8_t ticket[16])
 
 void batch_clear(struct batch *b)
 {
+    for (size_t i = 0; i < b->n; i++)
+        free(b->jobs[i].excluded);
     b->n = b->n_events = 0;
 }
 
 void batch_free(struct batch *b)
 {
+    batch_clear(b);
     free(b->jobs);
     free(b->events);
     *b = (struct batch){0};
 }
 
-static int by_turn(const void *a, const void *b)
+static int order_of(int64_t a, int64_t b)
 {
-    const struct job *x = *(struct job *const *)a, *y = *(struct job *const *)b;
-    int px = x->type ? x->type->priority : 0, py = y->type ? y->type->priority : 0;
-    if (px != py)
-        return px < py ? -1 : 1;
-    if (x->created_us != y->created_us)
-        return x->created_us < y->created_us ? -1 : 1;
-    return memcmp(x->ticket, y->ticket, sizeof x->ticket);
+    return (a > b) - (a < b);
+}
+
+int compare_turns(const struct job *a, const struct job *b, int64_t now_us)
+{
+    int pa = a->type ? a->type->priority : 0, pb = b->type ? b->type->priority : 0;
+    int order = (a->due_us > now_us) - (b->due_us > now_us);
+    if (!order)
+        order = pa - pb;
+    if (!order)
+        order = order_of(a->due_us, b->due_us);
+    if (!order)
+        order = order_of(a->created_us, b->created_us);
+    return order ? order : memcmp(a->ticket, b->ticket, sizeof a->ticket);
+}
+
+static int by_turn(const void *a, const void *b, void *now_us)
+{
+    return compare_turns(*(struct job *const *)a, *(struct job *const *)b, *(int64_t *)now_us);
 }
 
 static void decide(struct roster *roster, struct job *j, bool held_only, int64_t now_us)
 {
-    struct wish wish = {
-        .type = j->type, .area = j->area, .excluded = j->excluded, .n_excluded = j->n_excluded};
+    struct wish wish = {.type = j->type,
+                        .area = j->area,
+                        .routable_us = j->routable_us,
+                        .now_us = now_us,
+                        .sticky = j->sticky,
+                        .excluded = j->excluded,
+                        .n_excluded = j->n_excluded,
+                        .yields = j->fresh};
     struct choice choice;
-    j->expert = NULL;
+    j->n_experts = 0;
     *j->json = '\0';
+    j->retry_us = INT64_MAX;
     j->verdict = VERDICT_NONE;
     if (!j->open)
         return;
@@ -133,14 +155,19 @@ static void decide(struct roster *roster, struct job *j, bool held_only, int64_t
         j->verdict = VERDICT_REVIEW;
         return;
     }
-    choose(roster, &wish, held_only, &choice);
-    j->expert = choice.expert;
-    if (choice.expert) {
+    int n = j->waited || j->due_us <= now_us ? j->type->offers_max : 1;
+    j->n_experts = choose_several(roster, &wish, held_only, n, j->experts, &choice);
+    if (j->n_experts) {
         j->verdict = VERDICT_RESERVE;
         choice_why(&choice, now_us, j->json);
-        choice.expert->taken++;
+        for (int i = 0; i < j->n_experts; i++)
+            j->experts[i]->taken++;
     } else {
-        j->verdict = choice.fit ? VERDICT_AGAIN : VERDICT_PARK;
+        int64_t relaxes_us = wish_relaxes_us(roster, &wish);
+        j->verdict = !choice.fit                    ? VERDICT_PARK
+                     : choice.fit == choice.yielded ? VERDICT_YIELD
+                                                    : VERDICT_AGAIN;
+        j->retry_us = relaxes_us < j->excluded_us ? relaxes_us : j->excluded_us;
         choice_reason(&choice, j->json);
     }
 }
@@ -148,7 +175,7 @@ static void decide(struct roster *roster, struct job *j, bool held_only, int64_t
 void plan(struct roster *roster, struct job **order, size_t n, bool held_only, int64_t now_us)
 {
     if (n)
-        qsort(order, n, sizeof(struct job *), by_turn);
+        qsort_r(order, n, sizeof(struct job *), by_turn, &now_us);
     for (size_t i = 0; i < n; i++)
         decide(roster, order[i], held_only, now_us);
 }

@@ -7,7 +7,7 @@
 #include "choose.h"
 #include "ticket.h"
 
-enum { TRACEPARENT_LEN = 55, EXCLUDED_MAX = 64, AREA_TEXT_MAX = 64 };
+enum { TRACEPARENT_LEN = 55, AREA_TEXT_MAX = 64 };
 
 enum verdict {
     VERDICT_NONE,    /* nothing to do: decided before, or no such ticket */
@@ -15,6 +15,7 @@ enum verdict {
     VERDICT_PARK,    /* nobody can take it now */
     VERDICT_REVIEW,  /* its type is unknown */
     VERDICT_AGAIN, /* somebody can, but not within this transaction's locks: parked for a moment */
+    VERDICT_YIELD, /* somebody can who first goes to the tickets that wait: parked for a moment */
 };
 
 struct event {
@@ -30,14 +31,20 @@ struct job {
 
     /* As read in the transaction. */
     bool found, open, news; /* news: a person would learn something from "parked" */
-    int64_t created_us;
+    bool waited;            /* it has been parked because nobody could take it */
+    bool fresh;             /* nobody has been sought for it yet */
+    int64_t created_us, due_us, routable_us;
+    int64_t excluded_us; /* when the first exclusion ends; INT64_MAX: none does */
     char area[AREA_TEXT_MAX + 1];
     const struct ticket_type *type; /* NULL: unknown */
-    int32_t excluded[EXCLUDED_MAX];
+    int32_t sticky;                 /* 0: none */
+    int32_t *excluded;              /* owned, sorted */
     size_t n_excluded;
 
     enum verdict verdict;
-    struct expert *expert; /* VERDICT_RESERVE */
+    int n_experts; /* VERDICT_RESERVE: 1, or more when it is offered to several at once */
+    struct expert *experts[OFFERS_MAX];
+    int64_t retry_us; /* VERDICT_PARK: when the clock alone changes the answer; INT64_MAX: never */
     char json[CHOICE_TEXT_MAX];
 };
 
@@ -62,8 +69,12 @@ struct job *batch_find(struct batch *batch,
 void batch_clear(struct batch *batch); /* keeps the memory */
 void batch_free(struct batch *batch);
 
+/* As a ticket's turn is: past due first, then by priority, then the earliest due, the oldest. */
+int compare_turns(const struct job *a, const struct job *b, int64_t now_us);
+
 /*
- * Decides about the open jobs among `order` (n pointers, sorted here: by priority, then the oldest
- * first), counting planned slots in expert.taken. held_only: see choose().
+ * Decides about the open jobs among `order` (n pointers, sorted here by their turns), counting
+ * planned slots in expert.taken. held_only: see choose(). yields: tickets seen for the first time
+ * leave experts marked woken to those that wait.
  */
 void plan(struct roster *roster, struct job **order, size_t n, bool held_only, int64_t now_us);

@@ -19,8 +19,6 @@ static const struct opt opts[] = {
            "how often tickets are looked for that no event has brought"),
     NUMBER("sweep-age", "SQUAD_ASSIGNER_SWEEP_AGE_MS", sweep_age_ms, "3000", 0, 600000, "MS",
            "least age of such a ticket"),
-    NUMBER("exclude-time", "SQUAD_ASSIGNER_EXCLUDE_MS", exclude_ms, "900000", 0, 86400000, "MS",
-           "an expert who could not be told is passed over so long"),
     {.name = "no-advisory-locks",
      .type = OPT_BOOL,
      .offset = offsetof(struct assigner_conf, no_advisory_locks),

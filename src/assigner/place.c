@@ -18,7 +18,9 @@ struct part {
     struct job **order;      /* owned: n of them, in the order of their turn */
     struct expert **touched; /* owned: experts chosen before the locks */
     size_t n_touched;
+    int64_t now_us;   /* by the database's clock */
     bool types_stale; /* the database knows a type that the roster does not */
+    bool surprised;   /* an expert is not as the roster believed */
     int reserved, parked, review;
 };
 
@@ -76,12 +78,21 @@ static bool is_wanted(const struct part *part, const struct job *j)
 
 static void read_excluded(struct job *j, const char *list)
 {
+    size_t cap = 0;
+    free(j->excluded);
+    j->excluded = NULL;
     j->n_excluded = 0;
-    while (list && *list && j->n_excluded < EXCLUDED_MAX) {
+    while (list && *list) {
         char *end;
+        j->excluded = mem_room(j->excluded, j->n_excluded, &cap, sizeof *j->excluded);
         j->excluded[j->n_excluded++] = (int32_t)strtol(list, &end, 10);
         list = *end ? end + 1 : end;
     }
+}
+
+static int64_t get_us(const PGresult *res, int row, int col, int64_t when_null)
+{
+    return PQgetisnull(res, row, col) ? when_null : pg_get_int8(res, row, col);
 }
 
 static void read_ticket(struct part *part, const PGresult *res, int row)
@@ -102,7 +113,14 @@ static void read_ticket(struct part *part, const PGresult *res, int row)
     j->created_us = pg_get_int8(res, row, 3);
     j->open = !state || strcmp(state, "parked") == 0 || (strcmp(state, "review") == 0 && j->type);
     j->news = !state || strcmp(state, "parked") != 0 || pg_get_bool(res, row, 6);
+    j->fresh = pg_get_bool(res, row, 13);
+    j->waited = state && strcmp(state, "parked") == 0 && !pg_get_bool(res, row, 6);
     read_excluded(j, pg_get_text(res, row, 7));
+    j->excluded_us = get_us(res, row, 8, INT64_MAX);
+    part->now_us = pg_get_int8(res, row, 9);
+    j->routable_us = pg_get_int8(res, row, 10);
+    j->due_us = pg_get_int8(res, row, 11);
+    j->sticky = (int32_t)get_us(res, row, 12, 0);
 }
 
 static int read_tickets(struct part *part, struct err *reterr)
@@ -122,7 +140,6 @@ static int read_tickets(struct part *part, struct err *reterr)
     }
     pg_array_param(&ids, &params);
     int failed = pg_run(p->pg, "tickets_lock", &params, NULL, reterr);
-    pg_param_int8(&params, p->exclude_ms);
     if (!failed)
         failed = pg_run(p->pg, "tickets_load", &params, &res, reterr);
     pg_array_free(&ids);
@@ -147,10 +164,10 @@ static void replan(struct part *part, bool held_only)
         part->touched[i]->taken = 0;
     for (size_t i = 0; i < part->n; i++)
         part->order[i] = job_of(part, i);
-    plan(part->placer->roster, part->order, part->n, held_only, wall_us());
+    plan(part->placer->roster, part->order, part->n, held_only, part->now_us);
     for (size_t i = 0; i < part->n && !held_only; i++)
-        if (job_of(part, i)->expert)
-            part->touched[part->n_touched++] = job_of(part, i)->expert;
+        for (int k = 0; k < job_of(part, i)->n_experts; k++)
+            part->touched[part->n_touched++] = job_of(part, i)->experts[k];
 }
 
 static int compare_int(const void *a, const void *b)
@@ -162,10 +179,9 @@ static int compare_int(const void *a, const void *b)
 /* The chosen experts, sorted, each once. */
 static size_t chosen_experts(const struct part *part, int32_t *ret_ids)
 {
-    size_t n = 0, kept = 0;
-    for (size_t i = 0; i < part->n; i++)
-        if (job_of(part, i)->verdict == VERDICT_RESERVE)
-            ret_ids[n++] = job_of(part, i)->expert->id;
+    size_t n = part->n_touched, kept = 0;
+    for (size_t i = 0; i < n; i++)
+        ret_ids[i] = part->touched[i]->id;
     if (n)
         qsort(ret_ids, n, sizeof *ret_ids, compare_int);
     for (size_t i = 0; i < n; i++)
@@ -176,22 +192,26 @@ static size_t chosen_experts(const struct part *part, int32_t *ret_ids)
 
 /* What the roster believed against what is. More room than believed is left to the refresh, which
  * wakes the oldest waiting ticket first. */
-static void check_expert(struct roster *roster, const PGresult *res, int row)
+static void check_expert(struct part *part, const PGresult *res, int row)
 {
-    struct expert *e = roster_find(roster, (int32_t)pg_get_int8(res, row, 0));
-    if (!e || e->version != pg_get_int8(res, row, 1))
+    struct expert *e = roster_find(part->placer->roster, (int32_t)pg_get_int8(res, row, 0));
+    if (!e || e->version != pg_get_int8(res, row, 1)) {
+        part->surprised = true;
         return;
+    }
     int32_t load = (int32_t)pg_get_int8(res, row, 2);
+    int32_t capacity = (int32_t)pg_get_int8(res, row, 3);
+    part->surprised |= load > e->load || capacity != e->capacity;
     if (load > e->load)
         e->load = load;
-    e->capacity = (int32_t)pg_get_int8(res, row, 3);
+    e->capacity = capacity;
     e->held = true;
 }
 
 static int hold_experts(struct part *part, struct err *reterr)
 {
     struct placer *p = part->placer;
-    int32_t *ids = mem_new(part->n, sizeof *ids);
+    int32_t *ids = mem_new(part->n_touched, sizeof *ids);
     size_t n = chosen_experts(part, ids);
     struct pg_array array;
     struct pg_params params = {0};
@@ -212,33 +232,45 @@ static int hold_experts(struct part *part, struct err *reterr)
     if (n)
         CRASH_POINT("assigner.lock.after");
     pg_array_free(&array);
+    part->surprised = n && !failed && (size_t)PQntuples(res) < n;
     for (int row = 0; n && !failed && row < PQntuples(res); row++)
-        check_expert(p->roster, res, row);
+        check_expert(part, res, row);
     return failed;
 }
 
-enum { COLUMNS = 7 };
-static const enum pg_oid columns[COLUMNS] = {PG_UUID, PG_TEXT, PG_INT4, PG_INT4,
-                                             PG_TEXT, PG_BOOL, PG_TEXT};
+enum { COLUMNS = 10 };
+static const enum pg_oid columns[COLUMNS] = {PG_UUID, PG_TEXT, PG_INT4, PG_INT4, PG_INT4,
+                                             PG_INT4, PG_TEXT, PG_BOOL, PG_TEXT, PG_INT8};
 static const char *const state_of[] = {[VERDICT_RESERVE] = "assigned",
                                        [VERDICT_PARK] = "parked",
                                        [VERDICT_REVIEW] = "review",
-                                       [VERDICT_AGAIN] = "parked"};
+                                       [VERDICT_AGAIN] = "parked",
+                                       [VERDICT_YIELD] = "parked"};
 
-static void add_row(struct pg_array *a, const struct job *j)
+/* place: which of the offers made at once, from 1. */
+static void add_row(struct pg_array *a, const struct job *j, int place)
 {
+    const struct expert *e = j->n_experts ? j->experts[place - 1] : NULL;
     pg_array_bytes(a++, j->ticket, 16);
     pg_array_text(a++, state_of[j->verdict]);
-    if (j->expert) {
-        pg_array_int4(a++, j->expert->id);
-        pg_array_int4(a++, j->expert->version);
+    if (e) {
+        pg_array_int4(a++, e->id);
+        pg_array_int4(a++, e->version);
     } else {
         pg_array_null(a++);
         pg_array_null(a++);
     }
-    pg_array_text(a++, j->verdict == VERDICT_AGAIN ? "{\"contended\":true}" : j->json);
+    pg_array_int4(a++, place);
+    pg_array_int4(a++, j->n_experts ? j->n_experts : 1);
+    pg_array_text(a++, j->verdict == VERDICT_AGAIN || j->verdict == VERDICT_YIELD
+                           ? "{\"contended\":true}"
+                           : j->json);
     pg_array_bool(a++, j->news && j->verdict == VERDICT_PARK);
-    pg_array_text(a, *j->traceparent ? j->traceparent : NULL);
+    pg_array_text(a++, *j->traceparent ? j->traceparent : NULL);
+    if (j->retry_us == INT64_MAX)
+        pg_array_null(a);
+    else
+        pg_array_int8(a, j->retry_us);
 }
 
 static void count_written(struct part *part, const PGresult *res)
@@ -260,9 +292,11 @@ static int write_decisions(struct part *part, struct err *reterr)
     for (int i = 0; i < COLUMNS; i++)
         pg_array_init(&arrays[i], columns[i]);
     for (size_t i = 0; i < part->n; i++) {
-        if (job_of(part, i)->verdict == VERDICT_NONE)
+        const struct job *j = job_of(part, i);
+        if (j->verdict == VERDICT_NONE)
             continue;
-        add_row(arrays, job_of(part, i));
+        for (int place = 1; place == 1 || place <= j->n_experts; place++)
+            add_row(arrays, j, place);
         n++;
     }
     for (int i = 0; i < COLUMNS; i++)
@@ -303,7 +337,8 @@ static int place_tx(struct pg *pg, void *ctx, struct err *reterr)
     replan(part, false);
     if (hold_experts(part, reterr))
         return -1;
-    replan(part, true);
+    if (part->surprised)
+        replan(part, true);
     int failed = write_decisions(part, reterr);
     CRASH_POINT("assigner.commit.before");
     return failed;
@@ -363,7 +398,7 @@ static int try_part(struct part *part, struct err *reterr)
             *reterr = err;
             return -1;
         }
-        if (roster_load(p->pg, p->roster, NULL, reterr))
+        if (roster_load(p->pg, p->roster, NULL, NULL, reterr))
             return -1;
     }
 }
@@ -373,7 +408,7 @@ static int place_part(struct placer *placer, struct batch *batch, size_t from, s
 {
     struct part part = {.placer = placer, .batch = batch, .from = from, .n = n};
     part.order = mem_new(n, sizeof(struct job *));
-    part.touched = mem_new(n, sizeof(struct expert *));
+    part.touched = mem_new(n * OFFERS_MAX, sizeof(struct expert *));
     int failed = try_part(&part, reterr);
     free(part.order);
     free(part.touched);

@@ -18,9 +18,8 @@ extern const size_t assigner_stmts_count;
 struct placer {    /* reterr of its functions is never NULL */
     struct pg *pg; /* borrowed */
     struct roster *roster;
-    const char *actor;      /* in the history, as "assigner/1" */
-    bool no_advisory_locks; /* the constraints alone (for tests) */
-    long exclude_ms;        /* so long an expert who could not be told is passed over */
+    const char *actor;                                 /* in the history, as "assigner/1" */
+    bool no_advisory_locks;                            /* the constraints alone (for tests) */
     uint64_t reserved, parked, review, again, refused; /* totals */
 };
 

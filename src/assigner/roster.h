@@ -1,29 +1,53 @@
 /*
- * roster.h - the experts and the types of tickets, in memory.
+ * roster.h - the experts, the types of tickets and the places, in memory.
  *
  * Plain data that choose() decides on; knows neither PostgreSQL nor Kafka. It
  * may be behind the database by a moment: whatever is chosen is checked there.
+ * Experts keep their slot in the array; those who may take a type of ticket in
+ * an area are indexed, and the index follows every change.
  */
 #pragma once
 
+#include "geo.h"
 #include "names.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+enum objective {
+    OBJECTIVE_STICKY,
+    OBJECTIVE_LOAD,
+    OBJECTIVE_SKILL_FIT,
+    OBJECTIVE_DISTANCE,
+    OBJECTIVE_IDLE,
+    OBJECTIVES
+};
+extern const char *const objective_names[OBJECTIVES]; /* sticky, load, ... as in ticket_type */
+
 struct skill_level {
-    uint16_t skill; /* number in roster.skills */
-    uint8_t level;  /* 1 to 5 */
+    uint16_t skill;     /* number in roster.skills */
+    uint8_t level;      /* 1 to 5 */
+    uint8_t importance; /* of a requirement: 0 never dropped, 3 dropped first */
 };
 
+/* From (inclusive) to (exclusive), in microseconds since 1970. */
+struct span {
+    int64_t from_us, to_us;
+};
+extern const struct span span_always, span_never;
+
 struct expert {
-    int32_t id;
-    int32_t version; /* of squad.expert: rises with every change but of load */
+    int32_t id;      /* 0: the slot is empty */
+    int32_t version; /* of squad.expert: rises with every change but of load and position */
     int32_t load, capacity;
     int32_t taken; /* slots planned but not committed */
     int64_t idle_since_us;
-    bool active;
+    struct span shift;   /* the present or next one; span_always, span_never */
+    struct span absence; /* the present or next one; span_never */
+    struct point position, home;
+    int64_t position_us; /* when the expert was there */
+    bool active, available;
     bool woken; /* may have room for waiting tickets */
     bool held;  /* locked in the transaction at hand */
     uint16_t n_skills, n_areas;
@@ -31,48 +55,111 @@ struct expert {
     uint32_t *areas;            /* owned: numbers in roster.prefixes */
 };
 
+enum { PRIORITIES = 5, IMPORTANCES = 3 };
+
 struct ticket_type {
     int16_t priority; /* 1 first */
     uint16_t n_needs;
     struct skill_level *needs; /* owned: least levels */
+    int64_t duration_us;
+    int offers_max; /* experts asked at once when it has waited or is past due */
+    int n_objectives;
+    enum objective objectives[OBJECTIVES];
 };
 
-/* Who may take tickets of one type in the areas that match the same prefixes, whatever the load. */
+/* Who may take tickets of one type, with the same requirements dropped, in the areas that match the
+ * same prefixes; whatever shift, presence and load. */
 struct candidates {
-    uint32_t n;
-    uint32_t *experts;             /* owned: indexes in roster.experts */
-    int32_t inactive, area, skill; /* removed by each filter, in this order */
+    uint32_t n, cap;
+    uint32_t *experts; /* owned: slots in roster.experts, sorted */
+    uint16_t *surplus; /* owned: levels of each above what is needed */
+    uint32_t in_area;  /* active experts who serve the area, with the skills or not */
+    uint32_t type;     /* number in type_names */
+    int dropped;       /* requirements of this importance or more; IMPORTANCES + 1: none */
+    size_t n_prefixes;
+    uint32_t *prefixes; /* owned */
+};
+
+/* Experts who have one prefix among their areas. */
+struct members {
+    uint32_t *slots; /* owned */
+    size_t n, cap;
 };
 
 struct roster {
-    struct expert *experts; /* owned, sorted by id */
-    size_t n, cap;
+    struct expert *experts; /* owned; slots */
+    size_t n_slots, cap;
+    size_t n;           /* experts */
+    int32_t n_inactive; /* of them */
+    uint32_t *by_id;    /* owned: slots, sorted by id */
+    size_t by_id_cap;
+    uint32_t *free_slots; /* owned */
+    size_t n_free, free_cap;
+    struct members *members; /* owned; by number in prefixes */
+    size_t n_members;
+    uint32_t *marks; /* owned; by slot: last round that saw it */
+    size_t n_marks;
+    uint32_t round;
+    size_t n_woken;                  /* experts marked woken */
+    int64_t ticked_us, next_tick_us; /* see roster_tick */
     struct names skills, prefixes, type_names;
-    struct ticket_type *types; /* owned; by number in type_names */
-    struct names keys;         /* of the candidates below */
-    struct candidates *sets;   /* owned; by number in keys */
-    size_t prefix_max;         /* length of the longest prefix */
-    uint64_t types_digest;     /* of the rows that the types were made of */
+    struct ticket_type *types;                         /* owned; by number in type_names */
+    int64_t relax_us[PRIORITIES + 1][IMPORTANCES + 1]; /* age at which an importance is dropped */
+    int64_t position_max_age_us;
+    struct names place_names; /* prefixes of postcodes */
+    struct point *places;     /* owned; by number in place_names */
+    struct names keys;        /* of the candidates below */
+    struct candidates *sets;  /* owned; by number in keys */
+    size_t prefix_max;        /* length of the longest prefix */
+    size_t place_max;         /* length of the longest prefix of a place */
+    uint64_t types_digest;    /* of the rows that the types were made of */
 };
 
 void roster_free(struct roster *roster);
 
-/* Forgets the types; then add each one and what it needs. */
+/* Forgets the types, places and times; then add each one and what it needs. A new type has
+ * the objectives sticky, load, skill_fit, distance, idle, an hour of work and one offer at a time.
+ */
 void roster_clear_types(struct roster *roster);
-void roster_add_type(struct roster *roster, const char *type, int priority);
-void roster_add_need(struct roster *roster, const char *type, const char *skill, int min_level);
-const struct ticket_type *roster_type(const struct roster *roster, const char *type); /* or NULL */
+struct ticket_type *roster_add_type(struct roster *roster, const char *type, int priority);
+void roster_add_need(struct roster *roster, const char *type, const char *skill, int min_level,
+                     int importance);
+void roster_set_objectives(struct ticket_type *type, const char *list); /* as "sticky,load" */
+void roster_add_place(struct roster *roster, const char *prefix, struct point point);
+struct ticket_type *roster_type(const struct roster *roster, const char *type); /* or NULL */
+struct point roster_place(const struct roster *roster, const char *area); /* or point_unknown */
 
 /* Adds an expert or replaces it. skills as "tv:3,internet:2", areas as "280,281". taken and woken
- * stay as they were. */
+ * stay as they were. Pointers to experts stay valid until one is added. */
 struct expert *roster_put(struct roster *roster, const struct expert *facts, const char *skills,
                           const char *areas);
 void roster_remove(struct roster *roster, int32_t id);
 struct expert *roster_find(struct roster *roster, int32_t id); /* or NULL */
 
-/* Free slots, 0 at least: capacity less load and what is planned; 0 when not active. */
+/* Marks an expert who may have room for waiting tickets, or takes the mark away. */
+void roster_wake(struct roster *roster, struct expert *expert, bool woken);
+
+/* Free slots, 0 at least: capacity less load and what is planned; 0 when not active and available.
+ */
 int32_t expert_free(const struct expert *expert);
 
-/* Borrowed until the roster changes; made at the first call. */
+/* A new shift and absence; woken stays as it is. */
+void roster_set_times(struct roster *roster, struct expert *expert, struct span shift,
+                      struct span absence);
+
+/* Marks those woken whose shift has begun or whose absence has ended since the last call. Returns
+ * the ids (owned) of those whose shift is over or whose absence has begun or ended: what comes next
+ * is not known here. */
+size_t roster_tick(struct roster *roster, int64_t now_us, int32_t **ret_ids);
+
+/* Importance from which on requirements of a type are dropped at an age; IMPORTANCES + 1: none. */
+int roster_dropped(const struct roster *roster, const struct ticket_type *type, int64_t age_us);
+
+bool expert_serves(const struct roster *roster, const struct expert *expert, const char *area);
+
+/* Levels above what is needed, summed up; below 0: lacks a requirement. */
+int expert_surplus(const struct expert *expert, const struct ticket_type *type, int dropped);
+
+/* Borrowed until the roster changes; made at the first call. dropped as roster_dropped() has it. */
 const struct candidates *roster_candidates(struct roster *roster, const struct ticket_type *type,
-                                           const char *area);
+                                           int dropped, const char *area);

@@ -1,5 +1,6 @@
 #include "roster_db.h"
 
+#include "loop.h"
 #include "mem.h"
 
 #include <stdlib.h>
@@ -13,61 +14,104 @@ static void keep_snapshot(char **snapshot, const PGresult *res)
     *snapshot = mem_text(PQgetvalue(res, 0, 0));
 }
 
+void ids_add(struct ids *ids, int32_t id)
+{
+    ids->items = mem_room(ids->items, ids->n, &ids->cap, sizeof *ids->items);
+    ids->items[ids->n++] = id;
+}
+
+static struct point get_point(const PGresult *res, int row, int col)
+{
+    if (PQgetisnull(res, row, col))
+        return point_unknown;
+    return (struct point){strtof(PQgetvalue(res, row, col), NULL),
+                          strtof(PQgetvalue(res, row, col + 1), NULL)};
+}
+
+static struct span get_span(const PGresult *res, int row, int col)
+{
+    if (PQgetisnull(res, row, col))
+        return span_never;
+    return (struct span){pg_get_int8(res, row, col), pg_get_int8(res, row, col + 1)};
+}
+
 /* What changes most: the load. */
-static void apply_load(struct expert *e, int32_t load, int32_t capacity, int64_t idle_since_us)
+static void apply_load(struct roster *roster, struct expert *e, int32_t load, int32_t capacity,
+                       int64_t idle_since_us)
 {
     int32_t before = expert_free(e);
     e->load = load;
     e->capacity = capacity;
     e->idle_since_us = idle_since_us;
-    e->woken |= expert_free(e) > before;
+    if (expert_free(e) > before)
+        roster_wake(roster, e, true);
 }
 
-/* A row of roster_all or roster_some. */
-static void apply_expert(struct roster *roster, const PGresult *res, int row)
+static void apply_position(struct roster *roster, struct expert *e, struct point position,
+                           int64_t at_us)
+{
+    if (!point_known(position) || (at_us == e->position_us && point_known(e->position)))
+        return;
+    e->position = position;
+    e->position_us = at_us;
+    if (expert_free(e))
+        roster_wake(roster, e, true);
+}
+
+static void note_off(struct ids *off, const struct expert *e, int64_t now_us)
+{
+    bool absent = e->absence.from_us <= now_us && e->absence.to_us > now_us;
+    if (off && (!e->active || !e->available || absent))
+        ids_add(off, e->id);
+}
+
+/* A row of roster_all or roster_some: columns of squad.roster behind the snapshot. */
+static void apply_expert(struct roster *roster, const PGresult *res, int row, struct ids *off)
 {
     struct expert facts = {.id = (int32_t)pg_get_int8(res, row, 1),
                            .version = (int32_t)pg_get_int8(res, row, 2),
                            .active = pg_get_bool(res, row, 3),
                            .load = (int32_t)pg_get_int8(res, row, 4),
                            .capacity = (int32_t)pg_get_int8(res, row, 5),
-                           .idle_since_us = pg_get_int8(res, row, 6)};
+                           .idle_since_us = pg_get_int8(res, row, 6),
+                           .available = pg_get_bool(res, row, 9),
+                           .shift =
+                               pg_get_bool(res, row, 10) ? span_always : get_span(res, row, 11),
+                           .absence = get_span(res, row, 13),
+                           .home = get_point(res, row, 15),
+                           .position = get_point(res, row, 17)};
+    if (!PQgetisnull(res, row, 19))
+        facts.position_us = pg_get_int8(res, row, 19);
     struct expert *e = roster_find(roster, facts.id);
     if (e && e->version == facts.version) {
-        apply_load(e, facts.load, facts.capacity, facts.idle_since_us);
-        return;
+        roster_set_times(roster, e, facts.shift, facts.absence);
+        apply_load(roster, e, facts.load, facts.capacity, facts.idle_since_us);
+        apply_position(roster, e, facts.position, facts.position_us);
+    } else {
+        e = roster_put(roster, &facts, PQgetvalue(res, row, 7), PQgetvalue(res, row, 8));
+        if (expert_free(e))
+            roster_wake(roster, e, true);
     }
-    e = roster_put(roster, &facts, PQgetvalue(res, row, 7), PQgetvalue(res, row, 8));
-    e->woken |= expert_free(e) > 0;
+    note_off(off, e, wall_us());
 }
 
 /* Who is not among the rows, sorted by id as the roster is, has left. */
 static void remove_others(struct roster *roster, const PGresult *res)
 {
-    int rows = PQntuples(res);
+    int rows = PQntuples(res), row = 0;
     for (size_t i = 0; i < roster->n;) {
-        int low = 0, high = rows;
-        int32_t id = roster->experts[i].id;
-        while (low < high) {
-            int mid = low + (high - low) / 2;
-            if (pg_get_int8(res, mid, 1) < id)
-                low = mid + 1;
-            else
-                high = mid;
-        }
-        if (low < rows && !PQgetisnull(res, low, 1) && pg_get_int8(res, low, 1) == id)
+        int32_t id = roster->experts[roster->by_id[i]].id;
+        while (row < rows && !PQgetisnull(res, row, 1) && pg_get_int8(res, row, 1) < id)
+            row++;
+        if (row < rows && !PQgetisnull(res, row, 1) && pg_get_int8(res, row, 1) == id)
             i++;
         else
             roster_remove(roster, id);
     }
 }
 
-int roster_load_types(struct pg *pg, struct roster *roster, bool *ret_changed, struct err *reterr)
+static uint64_t digest_of(uint64_t digest, const PGresult *res)
 {
-    _cleanup_result_ PGresult *res = NULL;
-    if (pg_run(pg, "types", NULL, &res, reterr))
-        return -1;
-    uint64_t digest = 14695981039346656037U; /* FNV-1a over all values */
     for (int row = 0; row < PQntuples(res); row++)
         for (int col = 0; col < PQnfields(res); col++)
             for (const char *c = PQgetvalue(res, row, col);; c++) {
@@ -75,21 +119,57 @@ int roster_load_types(struct pg *pg, struct roster *roster, bool *ret_changed, s
                 if (!*c)
                     break;
             }
+    return digest;
+}
+
+enum { US_PER_S = 1000000 };
+
+static void apply_types(struct roster *roster, const PGresult *res)
+{
+    for (int row = 0; row < PQntuples(res); row++) {
+        const char *type = PQgetvalue(res, row, 0), *skill = pg_get_text(res, row, 5);
+        struct ticket_type *t = roster_add_type(roster, type, (int)pg_get_int8(res, row, 1));
+        t->duration_us = pg_get_int8(res, row, 2) * US_PER_S;
+        t->offers_max = (int)pg_get_int8(res, row, 3);
+        roster_set_objectives(t, PQgetvalue(res, row, 4));
+        if (skill)
+            roster_add_need(roster, type, skill, (int)pg_get_int8(res, row, 6),
+                            (int)pg_get_int8(res, row, 7));
+    }
+}
+
+static void apply_times(struct roster *roster, const PGresult *res)
+{
+    for (int row = 0; row < PQntuples(res); row++) {
+        int64_t priority = pg_get_int8(res, row, 0);
+        for (int i = 1; i <= IMPORTANCES; i++)
+            roster->relax_us[priority][i] = pg_get_int8(res, row, i) * US_PER_S;
+        roster->position_max_age_us = pg_get_int8(res, row, 4) * US_PER_S;
+    }
+}
+
+int roster_load_types(struct pg *pg, struct roster *roster, bool *ret_changed, struct err *reterr)
+{
+    _cleanup_result_ PGresult *types = NULL, *times = NULL, *places = NULL;
+    if (pg_run(pg, "types", NULL, &types, reterr) || pg_run(pg, "times", NULL, &times, reterr) ||
+        pg_run(pg, "places", NULL, &places, reterr))
+        return -1;
+    uint64_t digest = 14695981039346656037U; /* FNV-1a over all values */
+    digest = digest_of(digest_of(digest_of(digest, types), times), places);
     *ret_changed = digest != roster->types_digest;
     if (!*ret_changed)
         return 0;
     roster_clear_types(roster);
     roster->types_digest = digest;
-    for (int row = 0; row < PQntuples(res); row++) {
-        const char *type = PQgetvalue(res, row, 0), *skill = pg_get_text(res, row, 2);
-        roster_add_type(roster, type, (int)pg_get_int8(res, row, 1));
-        if (skill)
-            roster_add_need(roster, type, skill, (int)pg_get_int8(res, row, 3));
-    }
+    apply_types(roster, types);
+    apply_times(roster, times);
+    for (int row = 0; row < PQntuples(places); row++)
+        roster_add_place(roster, PQgetvalue(places, row, 0), get_point(places, row, 1));
     return 0;
 }
 
-int roster_load(struct pg *pg, struct roster *roster, char **snapshot, struct err *reterr)
+int roster_load(struct pg *pg, struct roster *roster, char **snapshot, struct ids *off,
+                struct err *reterr)
 {
     bool changed;
     _cleanup_result_ PGresult *res = NULL;
@@ -98,13 +178,14 @@ int roster_load(struct pg *pg, struct roster *roster, char **snapshot, struct er
         return -1;
     for (int row = 0; row < PQntuples(res); row++)
         if (!PQgetisnull(res, row, 1))
-            apply_expert(roster, res, row);
+            apply_expert(roster, res, row, off);
     remove_others(roster, res);
     keep_snapshot(snapshot, res);
     return 0;
 }
 
-static int load_some(struct pg *pg, struct roster *roster, struct pg_array *ids, struct err *reterr)
+static int load_some(struct pg *pg, struct roster *roster, struct pg_array *ids, struct ids *off,
+                     struct err *reterr)
 {
     struct pg_params params = {0};
     _cleanup_result_ PGresult *res = NULL;
@@ -112,11 +193,12 @@ static int load_some(struct pg *pg, struct roster *roster, struct pg_array *ids,
     if (pg_run(pg, "roster_some", &params, &res, reterr))
         return -1;
     for (int row = 0; row < PQntuples(res); row++)
-        apply_expert(roster, res, row);
+        apply_expert(roster, res, row, off);
     return 0;
 }
 
-int roster_refresh(struct pg *pg, struct roster *roster, char **snapshot, struct err *reterr)
+int roster_refresh(struct pg *pg, struct roster *roster, char **snapshot, struct ids *off,
+                   struct err *reterr)
 {
     struct pg_params params = {0};
     struct pg_array changed;
@@ -129,15 +211,35 @@ int roster_refresh(struct pg *pg, struct roster *roster, char **snapshot, struct
         if (PQgetisnull(res, row, 1))
             continue;
         struct expert *e = roster_find(roster, (int32_t)pg_get_int8(res, row, 1));
-        if (e && e->version == pg_get_int8(res, row, 2))
-            apply_load(e, (int32_t)pg_get_int8(res, row, 3), (int32_t)pg_get_int8(res, row, 4),
-                       pg_get_int8(res, row, 5));
-        else
+        if (e && e->version == pg_get_int8(res, row, 2)) {
+            apply_load(roster, e, (int32_t)pg_get_int8(res, row, 3),
+                       (int32_t)pg_get_int8(res, row, 4), pg_get_int8(res, row, 5));
+            if (!PQgetisnull(res, row, 6))
+                apply_position(roster, e, get_point(res, row, 6), pg_get_int8(res, row, 8));
+        } else {
             pg_array_int4(&changed, (int32_t)pg_get_int8(res, row, 1));
+        }
     }
-    int failed = changed.n ? load_some(pg, roster, &changed, reterr) : 0;
+    int failed = changed.n ? load_some(pg, roster, &changed, off, reterr) : 0;
     pg_array_free(&changed);
     if (!failed)
         keep_snapshot(snapshot, res);
+    return failed;
+}
+
+int roster_pass_time(struct pg *pg, struct roster *roster, int64_t now_us, struct ids *off,
+                     struct err *reterr)
+{
+    struct pg_array array;
+    int32_t *ids;
+    size_t n = roster_tick(roster, now_us, &ids);
+    if (!n)
+        return 0;
+    pg_array_init(&array, PG_INT4);
+    for (size_t i = 0; i < n; i++)
+        pg_array_int4(&array, ids[i]);
+    free(ids);
+    int failed = load_some(pg, roster, &array, off, reterr);
+    pg_array_free(&array);
     return failed;
 }

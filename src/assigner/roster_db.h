@@ -1,8 +1,9 @@
 /*
  * roster_db.h - the roster as PostgreSQL has it, and what changed since.
  *
- * An expert who has more room than the roster knew, or has changed in another
- * way and has room, is marked woken.
+ * off (may be NULL) gets the experts who were seen to be inactive, not available or absent: offers
+ * they have may have to be taken back. An expert who has more room than the roster knew, or has
+ * changed in another way and has room, is marked woken.
  */
 #pragma once
 
@@ -10,12 +11,25 @@
 #include "pg.h"
 #include "roster.h"
 
+/* Numbers of experts. */
+struct ids {
+    int32_t *items; /* owned */
+    size_t n, cap;
+};
+void ids_add(struct ids *ids, int32_t id);
+
 /* Everything. *snapshot (owned text; may be NULL) is replaced by the snapshot that roster_refresh
  * goes on from. */
-int roster_load(struct pg *pg, struct roster *roster, char **snapshot, struct err *reterr);
+int roster_load(struct pg *pg, struct roster *roster, char **snapshot, struct ids *off,
+                struct err *reterr);
 
 /* Experts changed since *snapshot, which is moved on. */
-int roster_refresh(struct pg *pg, struct roster *roster, char **snapshot, struct err *reterr);
+int roster_refresh(struct pg *pg, struct roster *roster, char **snapshot, struct ids *off,
+                   struct err *reterr);
 
-/* The types of tickets and what they need. */
+/* Experts whose shift or absence has begun or ended by now. */
+int roster_pass_time(struct pg *pg, struct roster *roster, int64_t now_us, struct ids *off,
+                     struct err *reterr);
+
+/* The types of tickets and what they need, the places, and when requirements are dropped. */
 int roster_load_types(struct pg *pg, struct roster *roster, bool *ret_changed, struct err *reterr);

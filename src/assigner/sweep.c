@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum {
-    WOKEN_MAX = 32,      /* experts asked about one by one */
+    DUE_MAX = 500,       /* offers or tickets at once */
     WAITING_PAGE = 500,  /* tickets */
     MISSING_PAGE = 5000, /* tickets looked at in one statement */
     MISSING_AGAIN_MS = 60000,
@@ -31,25 +31,41 @@ static bool has_row(const PGresult *res, int32_t expert)
     return false;
 }
 
-int sweep_woken(struct sweep *s, struct roster *roster, struct batch *batch, struct err *reterr)
+/* A page of tickets, by a statement whose only parameter is how many at most. */
+static int add_page(struct sweep *s, const char *stmt, int max, struct batch *batch, int *ret_n,
+                    struct err *reterr)
 {
-    struct expert *woken[WOKEN_MAX];
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    pg_param_int4(&params, max);
+    if (pg_run(s->pg, stmt, &params, &res, reterr))
+        return -1;
+    *ret_n = PQntuples(res);
+    add_all(batch, res, 0);
+    return 0;
+}
+
+/* The next woken experts who have room, round and round; those without lose their mark. */
+static size_t pick_woken(struct sweep *s, struct roster *roster, struct expert **ret_woken)
+{
     size_t n = 0;
-    for (size_t i = 0; i < roster->n; i++) {
-        struct expert *e = &roster->experts[i];
+    for (size_t i = 0; i < roster->n && n < WOKEN_MAX; i++) {
+        struct expert *e =
+            &roster->experts[roster->by_id[(i + (size_t)s->woken_behind) % roster->n]];
         if (!e->woken)
             continue;
-        e->woken = expert_free(e) > 0;
-        if (e->woken && n == WOKEN_MAX)
-            s->waiting_all = true;
-        else if (e->woken)
-            woken[n++] = e;
+        roster_wake(roster, e, false);
+        if (expert_free(e))
+            ret_woken[n++] = e;
+        if (n == WOKEN_MAX)
+            s->woken_behind = (int32_t)((i + (size_t)s->woken_behind + 1) % roster->n);
     }
-    if (s->waiting_all)
-        for (size_t i = 0; i < roster->n; i++)
-            roster->experts[i].woken = false;
-    if (!n || s->waiting_all)
-        return 0;
+    return n;
+}
+
+static int ask_for(struct sweep *s, struct expert **woken, size_t n, struct batch *batch,
+                   struct err *reterr)
+{
     struct pg_array ids, free;
     struct pg_params params = {0};
     _cleanup_result_ PGresult *res = NULL;
@@ -62,15 +78,91 @@ int sweep_woken(struct sweep *s, struct roster *roster, struct batch *batch, str
     }
     pg_array_param(&ids, &params);
     pg_array_param(&free, &params);
-    pg_param_int8(&params, s->exclude_ms);
     int failed = pg_run(s->pg, "waiting_for", &params, &res, reterr);
     pg_array_free(&ids);
     pg_array_free(&free);
     if (failed)
         return -1;
     for (size_t i = 0; i < n; i++)
-        woken[i]->woken = has_row(res, woken[i]->id);
+        if (has_row(res, woken[i]->id))
+            s->asked[s->n_asked++] = woken[i]->id;
     add_all(batch, res, 1);
+    return 0;
+}
+
+int sweep_woken(struct sweep *s, struct roster *roster, struct batch *batch, struct err *reterr)
+{
+    struct expert *woken[WOKEN_MAX];
+    s->n_asked = 0;
+    if (roster->n_woken > WOKEN_MAX) {
+        int n;
+        if (add_page(s, "waiting_first", WAITING_PAGE, batch, &n, reterr))
+            return -1;
+        if (n < WAITING_PAGE) { /* all that wait are in the batch */
+            for (size_t i = 0; i < roster->n && roster->n_woken; i++)
+                roster_wake(roster, &roster->experts[roster->by_id[i]], false);
+            return 0;
+        }
+    }
+    if (!roster->n_woken)
+        return 0;
+    size_t n = pick_woken(s, roster, woken);
+    return n ? ask_for(s, woken, n, batch, reterr) : 0;
+}
+
+void sweep_again(struct sweep *s, struct roster *roster)
+{
+    for (size_t i = 0; i < s->n_asked; i++) {
+        struct expert *e = roster_find(roster, s->asked[i]);
+        if (e && expert_free(e))
+            roster_wake(roster, e, true);
+    }
+    s->n_asked = 0;
+}
+
+int sweep_due(struct sweep *s, struct batch *batch, int *ret_tired, struct err *reterr)
+{
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    int n;
+    *ret_tired = 0;
+    pg_param_int4(&params, DUE_MAX);
+    pg_param_text(&params, s->actor);
+    if (pg_run(s->pg, "offers_expire", &params, &res, reterr))
+        return -1;
+    add_all(batch, res, 0);
+    for (int row = 0; row < PQntuples(res); row++)
+        *ret_tired += pg_get_bool(res, row, 2);
+    return add_page(s, "waiting_due", DUE_MAX, batch, &n, reterr);
+}
+
+int sweep_off(struct sweep *s, const int32_t *experts, size_t n, struct batch *batch,
+              struct err *reterr)
+{
+    struct pg_array ids;
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    pg_array_init(&ids, PG_INT4);
+    for (size_t i = 0; i < n; i++)
+        pg_array_int4(&ids, experts[i]);
+    pg_array_param(&ids, &params);
+    pg_param_text(&params, s->actor);
+    int failed = pg_run(s->pg, "offers_rescind", &params, &res, reterr);
+    pg_array_free(&ids);
+    if (!failed)
+        add_all(batch, res, 0);
+    return failed;
+}
+
+int sweep_tell(struct sweep *s, int64_t *ret_told, struct err *reterr)
+{
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    pg_param_int4(&params, DUE_MAX);
+    pg_param_text(&params, s->actor);
+    if (pg_run(s->pg, "waiting_tell", &params, &res, reterr))
+        return -1;
+    *ret_told = pg_get_int8(res, 0, 0);
     return 0;
 }
 
@@ -94,13 +186,8 @@ int sweep_waiting(struct sweep *s, struct batch *batch, struct err *reterr)
 
 int sweep_review(struct sweep *s, struct batch *batch, struct err *reterr)
 {
-    struct pg_params params = {0};
-    _cleanup_result_ PGresult *res = NULL;
-    pg_param_int4(&params, WAITING_PAGE);
-    if (pg_run(s->pg, "review_known", &params, &res, reterr))
-        return -1;
-    add_all(batch, res, 0);
-    return 0;
+    int n;
+    return add_page(s, "review_known", WAITING_PAGE, batch, &n, reterr);
 }
 
 /* The least UUID version 7 of a time. */

@@ -6,8 +6,11 @@ WITH older AS (
     SELECT e.id FROM older o, expert e WHERE e.xid >= o.xmax
     UNION SELECT e.id FROM older o, expert e WHERE e.xid = ANY (o.xip)
     UNION SELECT l.expert_id FROM older o, expert_load l WHERE l.xid >= o.xmax OR l.xid = ANY (o.xip)
+    UNION SELECT p.expert_id FROM older o, expert_location p WHERE p.xid >= o.xmax
+    UNION SELECT p.expert_id FROM older o, expert_location p WHERE p.xid = ANY (o.xip)
 )
 SELECT pg_current_snapshot()::text AS snapshot, e.id, e.version, l.load, l.capacity,
-       (extract(epoch FROM l.idle_since) * 1000000)::bigint AS idle_since_us
+       epoch_us(l.idle_since) AS idle_since_us, p.lat, p.lon, epoch_us(p.at) AS at_us
   FROM (SELECT) one
-  LEFT JOIN (changed c JOIN expert e ON e.id = c.id JOIN expert_load l ON l.expert_id = c.id) ON true
+  LEFT JOIN (changed c JOIN expert e ON e.id = c.id JOIN expert_load l ON l.expert_id = c.id
+             LEFT JOIN expert_location p ON p.expert_id = c.id) ON true

@@ -50,7 +50,12 @@ Test(batch, first_by_priority_then_by_age_then_the_rest_is_parked)
     struct roster roster = {0};
     struct batch b = {0};
     struct job *order[4];
-    struct expert e = {.id = 1, .active = true, .capacity = 2};
+    struct expert e = {.id = 1,
+                       .active = true,
+                       .available = true,
+                       .shift = span_always,
+                       .absence = span_never,
+                       .capacity = 2};
     roster_add_type(&roster, "urgent", 1);
     roster_add_type(&roster, "other", 3);
     roster_put(&roster, &e, "", "28");
@@ -60,7 +65,7 @@ Test(batch, first_by_priority_then_by_age_then_the_rest_is_parked)
     for (size_t i = 0; i < 4; i++) {
         b.jobs[i].open = true;
         b.jobs[i].type = roster_type(&roster, i == 3 ? "urgent" : "other");
-        b.jobs[i].created_us = 100 - (int64_t)i;
+        b.jobs[i].created_us = b.jobs[i].due_us = 100 - (int64_t)i;
         strcpy(b.jobs[i].area, "28013");
         order[i] = &b.jobs[i];
     }
@@ -71,6 +76,7 @@ Test(batch, first_by_priority_then_by_age_then_the_rest_is_parked)
     cr_expect_eq(b.jobs[0].verdict, VERDICT_PARK);
     cr_expect_eq(roster.experts[0].taken, 2);
     cr_expect_str_eq(b.jobs[0].json, "{\"experts\":1,\"inactive\":0,\"area\":0,\"skill\":0,"
+                                     "\"shift\":0,\"absent\":0,\"presence\":0,"
                                      "\"excluded\":0,\"capacity\":1}");
     batch_free(&b);
     roster_free(&roster);

@@ -1,0 +1,2 @@
+-- Where postcodes are.
+SELECT prefix, lat, lon FROM place ORDER BY prefix
