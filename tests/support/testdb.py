@@ -1,4 +1,5 @@
 """A database of its own for a test, with the migrations applied; SQUAD_DB is the superuser's conninfo."""
+import atexit
 import os
 import secrets
 import subprocess
@@ -13,14 +14,17 @@ MIGRATIONS = sorted((HERE / "sql" / "migrations").glob("*.sql"))
 
 class TestDb:
     __test__ = False
+    template = None  # migrated once in this process; the others are copies of it
 
     def __init__(self, migrated=True):
         self.server = os.environ["SQUAD_DB"]  # missing: the test fails, it does not skip
         self.name = "squad_test_" + secrets.token_hex(6)
+        if migrated and not TestDb.template:
+            TestDb.template = TestDb(migrated=False)
+            atexit.register(TestDb.template.drop)
+            TestDb.template.psql(*[a for m in MIGRATIONS for a in ("-f", m)], one_transaction=True)
         with psycopg.connect(self.server, autocommit=True) as c:
-            c.execute(f"CREATE DATABASE {self.name}")
-        if migrated:
-            self.psql(*[a for m in MIGRATIONS for a in ("-f", m)], one_transaction=True)
+            c.execute(f"CREATE DATABASE {self.name}" + (f" TEMPLATE {TestDb.template.name}" if migrated else ""))
 
     def conninfo(self, **over):
         return make_conninfo(self.server, dbname=self.name, **over)

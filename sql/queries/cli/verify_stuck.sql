@@ -20,26 +20,33 @@ SELECT count(*) OVER () AS total, id, what FROM (
      WHERE d.state = 'review' AND d.since < now() - make_interval(secs => $1)
        AND EXISTS (SELECT FROM ticket_type y WHERE y.type = d.type)
     UNION ALL
-    SELECT * FROM (
-        SELECT DISTINCT ON (d.ticket_id) d.ticket_id::text, format('parked, though expert %s could take it', fit.id)
-          FROM (SELECT DISTINCT d.type, d.area FROM dispatch d
-                 WHERE d.state = 'parked' AND d.since < now() - make_interval(secs => $1)) AS kind
-          JOIN (SELECT e.id, e.changed_at, l.idle_since
-                  FROM expert e JOIN expert_load l ON l.expert_id = e.id
-                 WHERE e.active AND l.load < l.capacity
-                   AND e.changed_at < now() - make_interval(secs => $1)
-                   AND l.idle_since < now() - make_interval(secs => $1)
-                   AND NOT EXISTS (SELECT FROM assignment a
-                                    WHERE a.expert_id = e.id AND a.ended_at > now() - make_interval(secs => $1))
-               ) AS fit
-            ON EXISTS (SELECT FROM ticket_type y WHERE y.type = kind.type)
-           AND EXISTS (SELECT FROM expert_area x WHERE x.expert_id = fit.id AND starts_with(kind.area, x.prefix))
-           AND NOT EXISTS (SELECT FROM ticket_type_skill r
-                             LEFT JOIN expert_skill s ON s.expert_id = fit.id AND s.skill = r.skill
-                            WHERE r.type = kind.type AND coalesce(s.level, 0) < r.min_level)
-          JOIN dispatch d ON d.type = kind.type AND d.area = kind.area AND d.state = 'parked'
-           AND d.since < now() - make_interval(secs => $1)
-         WHERE NOT EXISTS (SELECT FROM assignment a WHERE a.ticket_id = d.ticket_id AND a.expert_id = fit.id)
-    ) AS forgotten
+    SELECT a.ticket_id::text, format('offered to expert %s, who did not answer; expired %s s ago', a.expert_id,
+                                     extract(epoch FROM now() - a.expires_at)::integer)
+      FROM assignment a WHERE a.state = 'offered' AND a.expires_at < now() - make_interval(secs => $1)
+    UNION ALL
+    SELECT d.ticket_id::text, 'waits, and nobody has been told' FROM dispatch d
+     WHERE d.state = 'parked' AND d.tell_at < now() - make_interval(secs => $1)
+    UNION ALL
+    -- Judged on the oldest ticket of each type and postcode, by the rules as they are now and as they
+    -- were at the beginning of the grace.
+    SELECT kind.ticket_id::text, format('parked, though expert %s could take it', fit.id)
+      FROM (SELECT DISTINCT ON (d.type, d.area) d.ticket_id, d.type, d.area FROM dispatch d
+             WHERE d.state = 'parked' AND d.since < now() - make_interval(secs => $1)
+             ORDER BY d.type, d.area, d.created_at) AS kind,
+           LATERAL (
+               SELECT e.id
+                 FROM expert e JOIN expert_load l ON l.expert_id = e.id
+                WHERE e.active AND e.status = 'available' AND l.load < l.capacity
+                  AND e.changed_at < now() - make_interval(secs => $1)
+                  AND l.idle_since < now() - make_interval(secs => $1)
+                  AND NOT EXISTS (SELECT FROM assignment a
+                                   WHERE a.expert_id = e.id AND a.ended_at > now() - make_interval(secs => $1))
+                  AND EXISTS (SELECT FROM expert_area x WHERE x.expert_id = e.id AND starts_with(kind.area, x.prefix))
+                  AND NOT EXISTS (SELECT FROM ticket_type_skill r
+                                    LEFT JOIN expert_skill s ON s.expert_id = e.id AND s.skill = r.skill
+                                   WHERE r.type = kind.type AND r.importance = 0 AND coalesce(s.level, 0) < r.min_level)
+                  AND expert_breaks(kind.ticket_id, e.id, now()) = '{}'
+                  AND expert_breaks(kind.ticket_id, e.id, now() - make_interval(secs => $1)) = '{}'
+                LIMIT 1) AS fit
 ) AS waiting (id, what)
  LIMIT 20
