@@ -288,25 +288,3 @@ def test_waiting_tickets_are_for_whom_every_filter_lets_through(w):
         assert waiting_for(w, 1) == [], off
         w.c.execute(on)
         assert waiting_for(w, 1) == [t], on
-
-
-def test_why_says_whom_each_filter_removed_and_what_would_wake_it(w):
-    t = w.parked()
-    w.reserved(2)
-    shift(w, "2 h", "9 h")
-    why = w.one("SELECT squad.ticket_why(%s)", t)["waits"]
-    assert [(f["filter"], f["removed"]) for f in why["filters"]] == [
-        ("inactive", 0), ("area", 1), ("skill", 1), ("shift", 1), ("absent", 0), ("presence", 0), ("excluded", 0), ("capacity", 1)]
-    assert why["words"].endswith("not excluded 1 -> has a free slot 0")
-    assert [(n["name"], n["lacks"]) for n in why["nearest"]] == [
-        ("Bruno", ["capacity"]), ("Ana", ["shift"]), ("Carla", ["skill"]), ("Dario", ["area"])]
-    assert why["nearest"][2]["skills"] == [{"skill": "tv", "has": 1, "needs": 2}]
-    assert set(why["wakes"]) == {"next_shift_at", "expert_freed"}
-    assert w.one("SELECT squad.ticket_why(gen_random_uuid())") is None
-
-
-def test_why_says_who_else_would_have_done(w):
-    t, a, _ = w.reserved(1)
-    w.c.execute("UPDATE squad.assignment SET why = '{\"fit\":2,\"rivals\":[{\"expert\":2,\"by\":\"load\"}]}'")
-    offer = w.one("SELECT squad.ticket_why(%s)", t)["offers"][0]
-    assert (offer["name"], offer["others"]) == ("Ana", [{"expert_id": 2, "name": "Bruno", "lost_by": "load"}])

@@ -141,4 +141,4 @@ BEGIN
       FROM assignment a JOIN ticket t ON t.id = a.ticket_id WHERE a.id = p_assignment;
 END $$;
 
-SELECT squad.register_migration(12, 'dispatch_hold');
+SELECT squad.register_migration(13, 'dispatch_hold');
