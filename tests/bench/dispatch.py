@@ -114,16 +114,15 @@ def ours(b, arm):
 
 
 def statement(name):
-    """A query file with its array parameters taken from plan.batch; $8 is the actor."""
+    """A query file with its array parameters taken from plan.batch; $11 is the actor."""
     text = (HERE / "sql" / "queries" / "assigner" / f"{name}.sql").read_text()
     text = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
-    columns = {"decide": ["tickets", "states", "experts", "versions", "facts", "announce", "traceparents"],
+    columns = {"decide": ["tickets", "states", "experts", "versions", "places", "offers", "facts", "announce", "traceparents",
+                          "retries"],
                "inbox_put": ["events"], "tickets_lock": ["tickets"], "tickets_load": ["tickets"],
                "experts_lock": ["experts"], "experts_check": ["experts"]}[name]
-    if name == "tickets_load":
-        text = text.replace("$2", "900000")
-    text = text.replace("$8", "'bench'::text")
-    for i, column in enumerate(columns, 1):
+    text = text.replace("$11", "'bench'::text")
+    for i, column in reversed(list(enumerate(columns, 1))):
         text = text.replace(f"${i}", f"(SELECT {column} FROM plan.batch WHERE n = :b)")
     return text + ";\n"
 

@@ -17,6 +17,7 @@ WITH able AS (
 )
 SELECT g.n::integer AS n, array_agg(g.id ORDER BY g.id) AS tickets, array_agg('assigned'::text) AS states,
        array_agg(a.id ORDER BY g.id) AS experts, array_agg(a.version ORDER BY g.id) AS versions,
+       array_agg(1) AS places, array_agg(1) AS offers, array_agg(NULL::bigint) AS retries,
        array_agg('{"experts":10000,"fit":12,"load":2,"idle_s":532}'::text) AS facts,
        array_agg(false) AS announce, array_agg(NULL::text) AS traceparents,
        array_agg(gen_random_uuid()) AS events
