@@ -121,19 +121,46 @@ BEGIN
         RETURN QUERY SELECT 'missing', NULL::uuid, NULL::text, NULL::integer, NULL::text, NULL::timestamptz;
         RETURN;
     END IF;
-    PERFORM tickets_hold(ARRAY[v_ticket]);
-    v_was := (SELECT CASE WHEN a.ended_at IS NULL THEN 'live' ELSE a.state END FROM assignment a WHERE a.id = p_assignment);
+    PERFORM FROM dispatch d WHERE d.ticket_id = v_ticket FOR UPDATE;
+    v_was := (SELECT CASE WHEN a.ended_at IS NULL THEN 'live' ELSE a.state END
+                FROM assignment a WHERE a.id = p_assignment FOR UPDATE);
     IF v_was = 'live' THEN
         v_others := ARRAY(SELECT a.id FROM assignment a
                            WHERE a.ticket_id = v_ticket AND a.ended_at IS NULL AND a.id <> p_assignment);
         IF v_others <> '{}' THEN
+            PERFORM tickets_hold(ARRAY[v_ticket]);
             PERFORM assignments_end(v_others, 'rescinded', 'another expert did it', p_actor, p_traceparent);
         END IF;
-        UPDATE dispatch d SET holder = nullif(a.attempt, d.attempts)
-          FROM assignment a
-         WHERE a.id = p_assignment AND d.ticket_id = v_ticket AND d.holder IS DISTINCT FROM nullif(a.attempt, d.attempts);
-        PERFORM assignments_end(ARRAY[p_assignment], 'completed', 'completed', p_actor, p_traceparent,
-                                p_ticket_state => 'completed');
+        -- What assignments_end does for one that is completed, in a statement that is quicker to start.
+        WITH done AS (
+            UPDATE assignment a SET state = 'completed', ended_at = clock_timestamp(), reason = 'completed'
+             WHERE a.id = p_assignment RETURNING a.id, a.ticket_id, a.expert_id, a.attempt
+        ), freed AS (
+            UPDATE expert_load l SET load = l.load - 1, idle_since = clock_timestamp(), timeouts = 0
+              FROM done WHERE l.expert_id = done.expert_id RETURNING l.expert_id
+        ), moved AS (
+            UPDATE dispatch d SET state = 'completed', since = clock_timestamp(), holder = nullif(done.attempt, d.attempts)
+              FROM done WHERE d.ticket_id = done.ticket_id RETURNING d.ticket_id
+        ), preferred AS (
+            INSERT INTO sticky_expert AS s (client_id, customer_ref, expert_id)
+            SELECT t.client_id, t.customer_ref, done.expert_id
+              FROM done JOIN ticket t ON t.id = done.ticket_id WHERE t.customer_ref IS NOT NULL
+            ON CONFLICT ON CONSTRAINT sticky_expert_pkey DO UPDATE SET expert_id = excluded.expert_id, since = clock_timestamp()
+        ), told AS (
+            INSERT INTO ticket_event (ticket_id, kind, actor, detail)
+            SELECT done.ticket_id, 'completed', p_actor,
+                   jsonb_build_object('assignment_id', done.id, 'expert_id', done.expert_id)
+              FROM done
+        )
+        INSERT INTO outbox (aggregatetype, aggregateid, type, payload, traceparent)
+        SELECT e.aggregatetype, e.aggregateid, e.type, e.payload, p_traceparent
+          FROM done JOIN freed USING (expert_id) JOIN moved USING (ticket_id),
+               LATERAL (VALUES
+                   ('ticket', done.ticket_id::text, 'squad.ticket.completed.v1',
+                    json_build_object('ticket_id', done.ticket_id, 'assignment_id', done.id, 'expert_id', done.expert_id)),
+                   ('expert', done.expert_id::text, 'squad.expert.freed.v1',
+                    json_build_object('expert_id', done.expert_id, 'assignment_id', done.id)))
+               AS e (aggregatetype, aggregateid, type, payload);
     END IF;
     RETURN QUERY
     SELECT CASE v_was WHEN 'live' THEN 'completed' WHEN 'completed' THEN 'already' ELSE 'gone' END,
