@@ -168,4 +168,4 @@ BEGIN
       FROM assignment a JOIN ticket t ON t.id = a.ticket_id WHERE a.id = p_assignment;
 END $$;
 
-SELECT squad.register_migration(14, 'dispatch_hold');
+SELECT squad.register_migration(15, 'dispatch_hold');
