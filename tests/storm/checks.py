@@ -397,6 +397,9 @@ def the_storm_itself_worked(ev):
 def run_all(directory):
     """{check: [findings]} of the checks that failed. A check that can not run has failed."""
     ev, failed = Evidence(directory), {}
+    if not (ev.dir / "facts.json").exists():
+        return {"storm": [f"{line['what']}: {line['why']}" for line in ev.run if line["e"] == "broken"]
+                or ["the run did not come to its end"]}, ev
     for name, function in CHECKS.items():
         try:
             found = list(function(ev))

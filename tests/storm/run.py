@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -15,11 +16,10 @@ from .control import Remote
 from .resources import Sampler
 from .stack import HERE, PROGRAMS, Stack, kind_of, services
 
-LANES = 3
+LANES = 4
 TRIES_MAX = 6  # of a fault that can not be done just now
-FAULT_LIMIT_S = 90  # inject, hold and heal of one fault
-DRAIN_LIMIT_S = 30
-DRAIN_WAIT_S = 120  # how long is looked on when the limit is broken, to tell late from never
+FAULT_LIMIT_S = 240  # inject, hold and heal of one fault
+DRAIN_WAIT_S = 240  # how long is looked on when the limit is broken, to tell late from never
 EXPECTED_FAULT_S = 2.6  # mean time of a lane per fault: sets the pace of the load
 WORK_S = (0.05, 0.5)
 LIMITS = {"intake": {"rss_kib": 64 << 10, "descriptors": 256, "threads": 8},
@@ -40,7 +40,7 @@ class Storm:
         self.build = Path(options.build).resolve()
         self.stack = Stack(self.dir, self.build / "bin", self.note)
         self.world = None
-        self.expected_exits = set()  # pids whose end a fault is responsible for
+        self.allowed_exits = Counter()  # (kind, code) that a fault which is under way accounts for
         self.active, self.lane_guard = set(), threading.Condition()
         self.counts, self.not_done = Counter(), Counter()
         self.drained_s = None
@@ -59,16 +59,23 @@ class Storm:
                       expected=program in ("postgres", "kafka") or self.stack.kept[program].held)
             return
         tail = self.stack.kept[program].tail(1)
-        self.note("exit", program=program, pid=pid, code=code, expected=self.expects(pid, code), last_line=tail[-400:])
+        self.note("exit", program=program, pid=pid, code=code, expected=self.expects(program, code), last_line=tail[-400:])
 
-    def expects(self, pid, code):
-        """9: killed by a fault; 0: asked to stop by one; others when the fault said so."""
-        return code in (-signal.SIGKILL, 0, -signal.SIGTERM) or pid in self.expected_exits
+    def expects(self, program, code):
+        """-9: killed by a fault; 0, -15: asked to stop by one; others when a fault said so."""
+        return code in (-signal.SIGKILL, 0, -signal.SIGTERM) or self.allowed_exits[kind_of(program), code] > 0
+
+    def allow_exit(self, kind, code):
+        self.allowed_exits[kind, code] += 1
+
+    def disallow_exit(self, kind, code):
+        self.allowed_exits[kind, code] -= 1
 
     # --- the run ---
 
     def run(self):
         started = time.monotonic()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is stopped all the same
         try:
             self.set_up()
             self.load_and_faults()
@@ -103,22 +110,26 @@ class Storm:
         ids = faults.chosen(self.o.only, self.build)
         if not ids and self.o.faults:
             raise RuntimeError(f"no fault is called {self.o.only}")
-        self.plan = faults.plan(self.o.seed, self.o.faults, ids)
-        (self.dir / "schedule.json").write_text(json.dumps([vars(p) for p in self.plan], indent=1))
+        plan = faults.plan(self.o.seed, self.o.faults, ids)
+        (self.dir / "schedule.json").write_text(json.dumps([vars(p) for p in plan], indent=1))
         self.rate = max(50.0, self.o.tickets / max(10.0, self.o.faults * EXPECTED_FAULT_S / LANES))
         self.world.call("start", rate=min(self.rate, self.o.rate_max))
         self.changes = company.Changes(self.stack, self.o.seed).start()
         time.sleep(1.0)
-        self.todo = [[p, 0] for p in self.plan]
-        alone = [t for t in self.todo if faults.REGISTRY[t[0].id].alone]
-        self.todo = [t for t in self.todo if t not in alone]
+        alone, to_the_end, self.todo = [], [], []
+        for p in plan:
+            cls = faults.REGISTRY[p.id]
+            (alone if cls.alone else to_the_end if cls.until_end else self.todo).append([p, 0])
         for planned, _ in alone:
-            self.one_fault(planned, 0)
+            self.one_fault(planned, TRIES_MAX)
+        lasting = [event for event in (self.begin(p, TRIES_MAX) for p, _ in to_the_end) if event]
         lanes = [threading.Thread(target=self.lane) for _ in range(LANES)]
         for lane in lanes:
             lane.start()
         for lane in lanes:
             lane.join()
+        for event in lasting:
+            self.end(event)
 
     def lane(self):
         while True:
@@ -142,33 +153,46 @@ class Storm:
         return next((t for t in self.todo if not faults.REGISTRY[t[0].id].locks & self.active), None)
 
     def one_fault(self, planned, tries):
-        cls = faults.REGISTRY[planned.id]
-        event = cls(self, planned.seed)
-        t0, done = time.time(), False
+        event = self.begin(planned, tries)
+        if event:
+            time.sleep(event.rng.uniform(*event.hold_s))
+            self.end(event)
+
+    def begin(self, planned, tries):
+        """The fault, injected; None when that could not be done."""
+        event = faults.REGISTRY[planned.id](self, planned.seed)
+        event.planned, event.t0 = planned, time.time()
         try:
             event.inject()
-            done = True
-            time.sleep(event.rng.uniform(*cls.hold_s))
+            return event
         except faults.NotNow as e:
+            self.heal(event)
             self.again(planned, tries, str(e))
         except Exception:
             self.note("broken", what=f"fault {planned.id}", why=traceback.format_exc())
+            self.heal(event)
+        return None
+
+    def heal(self, event):
         try:
             event.heal()
         except Exception:
-            self.note("broken", what=f"healing {planned.id}", why=traceback.format_exc())
-        took_s = time.time() - t0
-        if took_s > FAULT_LIMIT_S:
-            self.note("broken", what=f"fault {planned.id}", why=f"it took {took_s:.0f} s")
-        if done:
-            self.counts[planned.id] += 1
-            self.note("fault", id=planned.id, seed=planned.seed, t0=t0, t1=time.time(), touches=sorted(cls.touches),
-                      **event.facts)
-            if self.o.verbose:
-                print(f"    {planned.id} {took_s:.1f} s {event.facts}", flush=True)
+            self.note("broken", what=f"healing {event.id}", why=traceback.format_exc())
+
+    def end(self, event):
+        self.heal(event)
+        took_s = time.time() - event.t0
+        if took_s > FAULT_LIMIT_S and not event.until_end:
+            self.note("broken", what=f"fault {event.id}", why=f"it took {took_s:.0f} s")
+        with self.lane_guard:
+            self.counts[event.id] += 1
+        self.note("fault", id=event.id, seed=event.planned.seed, t0=event.t0, t1=time.time(),
+                  touches=sorted(event.touches), **event.facts)
+        if self.o.verbose:
+            print(f"    {event.id} {took_s:.1f} s {event.facts}", flush=True)
 
     def again(self, planned, tries, why):
-        if tries + 1 < TRIES_MAX and not faults.REGISTRY[planned.id].alone:
+        if tries + 1 < TRIES_MAX:
             time.sleep(0.2)
             with self.lane_guard:
                 self.todo.append([planned, tries + 1])
@@ -233,7 +257,7 @@ class Storm:
         self.stack.stop("watch")
         (self.dir / "facts.json").write_text(json.dumps({
             "seed": self.o.seed, "tickets": self.stats["acked"], "drained_s": self.drained_s, "left": self.left_over,
-            "drain_limit_s": DRAIN_LIMIT_S, "resources": self.resources, "limits": LIMITS, "stats": self.stats}))
+            "drain_limit_s": self.o.drain_limit, "resources": self.resources, "limits": LIMITS, "stats": self.stats}))
 
     def acknowledged_refs(self):
         return sorted({line["ref"] for line in checks.read_lines(self.dir / "history.jsonl") if line["e"] == "ok"})

@@ -140,8 +140,9 @@ class Stack:
         names = ("name", "argv", "env", "log", "pid_file", "user", "cwd", "stop_signal", "stop_timeout_s")
         kept = Kept(self, **{n: getattr(process, n) for n in names})
         process.__class__, process.__dict__ = Kept, kept.__dict__
-        process.start()
-        self.kept[process.name] = process
+        with process.guard:
+            self.kept[process.name] = process
+            process.start()
 
     def start_helper(self, name, module, arguments):
         """A Python helper of the storm's own: never killed by a fault."""
@@ -158,12 +159,16 @@ class Stack:
     def program_env(self, name):
         kind, instance = name.rsplit("-", 1)
         env = {"SQUAD_DB": f"host=127.0.0.1 port={self.port[name + '-pg']} dbname=squad", "SQUAD_INSTANCE": instance,
+               # Looked at by a build with crash points only: what is written there happens at the next passing.
                "SQUAD_CRASH_FILE": str(self.crash_file(name))}
         if kind == "intake":
             env["SQUAD_LISTEN"] = f"127.0.0.1:{self.port[name + '-http-server']}"
         else:
             env["SQUAD_KAFKA"] = f"127.0.0.1:{self.port[name + '-kafka']}"
         return env
+
+    def crash_file(self, name):
+        return self.run_dir / "crash" / name
 
     def start_program(self, name, env=None, arguments=()):
         """Starts a program, or starts it again, with additional environment and arguments."""

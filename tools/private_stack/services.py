@@ -120,7 +120,7 @@ def kafka(run_dir, env, port, controller_port, data_dir=None, listeners=None, mo
 
 
 def postgres_answers(port):
-    done = subprocess.run([str(PG_BIN / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)], check=False)
+    done = subprocess.run([str(PG_BIN / "pg_isready"), "-q", "-U", "squad", "-h", "127.0.0.1", "-p", str(port)], check=False)
     return done.returncode == 0
 
 

@@ -11,7 +11,8 @@ class NotNow(Exception):
     """The fault could not be done at this moment; it is not counted, and comes again later in the run."""
 
 
-def fault(fault_id, weight=1, locks=(), touches=(), alone=False, hold_s=(0.0, 0.0), needs=None):
+def fault(fault_id, weight=1, locks=(), touches=(), alone=False, hold_s=(0.0, 0.0), needs=None,
+          until_end=False):
     """Registers a Fault under an id.
 
     weight   how often beside others; a deck holds the id so many times
@@ -19,11 +20,13 @@ def fault(fault_id, weight=1, locks=(), touches=(), alone=False, hold_s=(0.0, 0.
     touches  what it disturbs: programs' kinds, "postgres", "kafka", "http", "hooks"; explains repeated deliveries
     alone    no other fault overlaps: for recovery times
     hold_s   time between inject and heal, uniformly at random
+    until_end  healed when all other faults are over, instead of after hold_s
     needs    function of the build directory: False when that build can not do it (no crash points, say)
     """
     def register(cls):
         assert fault_id not in REGISTRY, f"two faults are called {fault_id}"
-        cls.id, cls.weight, cls.alone, cls.hold_s, cls.needs = fault_id, weight, alone, hold_s, staticmethod(needs or (lambda _: True))
+        cls.id, cls.weight, cls.alone, cls.hold_s = fault_id, weight, alone, hold_s
+        cls.needs, cls.until_end = staticmethod(needs or (lambda _: True)), until_end
         cls.locks, cls.touches = frozenset(locks), frozenset(touches)
         REGISTRY[fault_id] = cls
         return cls

@@ -1,0 +1,32 @@
+"""The wall clock of one program is wrong; the machine's is never touched."""
+from . import fault
+from .programs import ProgramFault
+from ..stack import PROGRAMS
+
+LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+
+
+class WrongClock(ProgramFault):
+    offsets = ()
+
+    def inject(self):
+        self.kind = self.rng.choice(PROGRAMS)
+        name, offset = self.some(), self.rng.choice(self.offsets)
+        self.facts["offset"] = offset
+        self.stack.restart_with(name, {"LD_PRELOAD": LIBRARY, "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"})
+
+    def heal(self):
+        if "program" in self.facts:
+            self.stack.restart_with(self.facts["program"])
+
+
+@fault("clock-hour", locks=PROGRAMS, touches=PROGRAMS, hold_s=(2.0, 6.0))
+class Hour(WrongClock):
+    """One program's clock is an hour ahead or behind."""
+    offsets = ("+1h", "-1h")
+
+
+@fault("clock-year", locks=PROGRAMS, touches=PROGRAMS, hold_s=(2.0, 6.0))
+class Year(WrongClock):
+    """One program's clock is a year ahead or behind."""
+    offsets = ("+1y", "-1y")
