@@ -129,7 +129,8 @@ class Stack:
             process = services.kafka(
                 self.run_dir, self.env, self.port["kafka"], self.port["controller"],
                 data_dir=Path(self.kafka_root) / "data", listeners=listeners,
-                more={"num.network.threads": 1, "num.io.threads": 4, "log.segment.bytes": 64 << 20})
+                more={"num.network.threads": 1, "num.io.threads": 4, "log.segment.bytes": 64 << 20},
+                java_options=["-XX:TieredStopAtLevel=1"])  # a start costs a third, and it is started often
             self.keep_process(process)
             services.wait_for(lambda: services.kafka_answers(self.port["kafka"]), process, "Kafka")
         except BaseException as e:  # raised again by the caller
