@@ -152,6 +152,9 @@ int kafka_open(rd_kafka_t **ret, rd_kafka_type_t type, rd_kafka_conf_t *conf,
     rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof text);
     if (!rk) {
         rd_kafka_conf_destroy(conf);
+        /* A machine too busy to start its threads in time is no wrong option. */
+        if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__INVALID_ARG)
+            return err_set(reterr, ERR_RETRY, "could not make the Kafka client: %s", text);
         return err_fatal(reterr, EXIT_CONFIG, "could not make the Kafka client: %s", text);
     }
     for (; topics && *topics; topics++) {

@@ -43,6 +43,20 @@ class Evidence:
         return read_lines(self.dir / "history.jsonl")
 
     @cached_property
+    def uncommitted(self):
+        return self.records("uncommitted")
+
+    @cached_property
+    def live(self):
+        return self.records("live")
+
+    @cached_property
+    def poisoned(self):
+        """How many records the storm itself put there."""
+        with open(self.dir / "committed.jsonl", "rb") as f:
+            return sum(b'"poison":"1"' in line or b'"poison": "1"' in line for line in f)
+
+    @cached_property
     def hooks(self):
         return read_lines(self.dir / "hooks.jsonl")
 
@@ -273,7 +287,7 @@ def events_are_published_as_they_were_written(ev):
 @check("uncommitted-phantom")
 def not_even_an_aborted_transaction_holds_what_was_not_committed(ev):
     events = {e.id for e in ev.model.events}
-    for r in ev.records("uncommitted"):
+    for r in ev.uncommitted:
         if r["id"] not in events:
             yield f"{r['type']} {r['id']} in {r['topic']}[{r['partition']}]@{r['offset']} was never committed"
 
@@ -282,7 +296,7 @@ def not_even_an_aborted_transaction_holds_what_was_not_committed(ev):
 def a_reader_that_was_there_all_the_time_saw_the_same(ev):
     def places(records):
         return {(r["topic"], r["partition"], r["offset"]): r["id"] for r in records}
-    live, later = places(ev.records("live")), places(ev.committed)
+    live, later = places(ev.live), places(ev.committed)
     for where in live.keys() - later.keys():
         yield f"the live reader saw {live[where]} at {where}, which is not there at the end"
     for where in later.keys() - live.keys():
@@ -345,7 +359,7 @@ def a_notice_that_was_answered_well_is_repeated_only_where_a_fault_explains_it(e
 @check("verify")
 def squad_verify_agrees(ev):
     """verify reports the storm's own poison as phantoms, and nothing else."""
-    poison = sum(1 for r in read_lines(ev.dir / "committed.jsonl") if r["poison"])
+    poison = ev.poisoned
     counts = {k: ev.verify.get(k) for k in ("lost", "duplicated", "reordered", "phantom", "double_assigned",
                                             "overloaded", "wrong_expert", "unnotified", "stuck", "missing_acks")}
     # Records without an id are phantoms of the id zero each; counted as duplicates they must not be.

@@ -22,7 +22,7 @@ def of_intake(ev):
 def of_relay(ev):
     """An event committed after the kill has reached a read_committed reader."""
     at = {e.id: e.at for e in ev.model.events}
-    return [(at[r["id"]], r["t"]) for r in ev.records("live") if r["id"] in at]
+    return [(at[r["id"]], r["t"]) for r in ev.live if r["id"] in at]
 
 
 def of_assigner(ev):

@@ -62,8 +62,8 @@ class Storm:
         self.note("exit", program=program, pid=pid, code=code, expected=self.expects(program, code), last_line=tail[-400:])
 
     def expects(self, program, code):
-        """-9: killed by a fault; 0, -15: asked to stop by one; others when a fault said so."""
-        return code in (-signal.SIGKILL, 0, -signal.SIGTERM) or self.allowed_exits[kind_of(program), code] > 0
+        """-9: killed by a fault; 0, 8, -15: asked to stop by one; others when a fault said so."""
+        return code in (-signal.SIGKILL, 0, 8, -signal.SIGTERM) or self.allowed_exits[kind_of(program), code] > 0
 
     def allow_exit(self, kind, code):
         self.allowed_exits[kind, code] += 1
@@ -268,7 +268,7 @@ class Storm:
             if kept is None or not kept.running():
                 continue
             t0, child = time.monotonic(), kept.child
-            ended = self.stack.stop(name, 10)
+            ended = self.stack.stop(name, 20)
             self.note("stopped", program=name, code=child.returncode if ended else None,
                       took_s=time.monotonic() - t0)
 
