@@ -24,7 +24,7 @@ def show(result, args):
 
 def replay(result, args):
     text = (f"cd tests && /usr/bin/python3 -m storm run --seed {result['seed']} --tickets {args.tickets} "
-            f"--faults {args.faults} --build {args.build}")
+            f"{'--quick' if args.quick else f'--faults {args.faults}'} --build {Path(args.build).resolve()}")
     return text + (f" --only {','.join(args.only)}" if args.only else "")
 
 
@@ -70,6 +70,7 @@ def main():
     sub.add_argument("--runs", type=int, default=1, help="with seeds SEED, SEED+1, ...")
     sub.add_argument("--tickets", type=int, default=20000, help="acknowledged tickets, at least")
     sub.add_argument("--faults", type=int, default=45)
+    sub.add_argument("--quick", action="store_true", help="every kind of fault once, instead of --faults")
     sub.add_argument("--only", help="fault ids, separated by commas; a * at the end is a prefix")
     sub.add_argument("--build", default=str(HERE / "build"), help="build directory whose bin is stormed")
     sub.add_argument("--rate-max", type=float, default=2000.0, help="tickets posted per second, at most")

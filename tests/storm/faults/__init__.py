@@ -80,3 +80,12 @@ def plan(seed, count, ids, pause_s=(0.0, 0.4)):
             rng.shuffle(deck)
         planned.append(Planned(deck.pop(), rng.getrandbits(32), rng.uniform(*pause_s)))
     return planned
+
+
+def each_once(seed, ids, crash_points=4):
+    """Every kind of fault once; of the crash points, which are one kind, some."""
+    rng = random.Random(seed)
+    crash = [i for i in ids if i.startswith("crash-")]
+    dealt = [i for i in ids if i not in crash] + rng.sample(crash, min(crash_points, len(crash)))
+    rng.shuffle(dealt)
+    return [Planned(i, rng.getrandbits(32), rng.uniform(0.0, 0.2)) for i in dealt]

@@ -29,8 +29,13 @@ class ProgramFault(Fault):
 
     def term(self, name):
         """TERM and wait; it must end by itself, with 0."""
-        child = self.stack.kept[name].child
-        if self.stack.pid(name) is None or not self.stack.stop(name, STOP_LIMIT_S):
+        kept = self.stack.kept[name]
+        with kept.guard:
+            self.stack.hold(name)
+            child = kept.child if kept.running() else None
+        if child is None:
+            return
+        if not self.stack.stop(name, STOP_LIMIT_S):
             self.stack.signal(name, signal.SIGKILL)
             self.stack.wait_ended(name, 5)
             self.storm.note("stopped", program=name, code=None, took_s=STOP_LIMIT_S)
