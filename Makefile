@@ -74,9 +74,10 @@ $(B)/gen/cli/seed.h $(B)/gen/cli/seed.c &: $(wildcard sql/seed/*.sql) tools/embe
 	@mkdir -p $(@D)
 	@tools/embed seed $(B)/gen/cli/seed $(wildcard sql/seed/*.sql)
 
-# A new migration changes what every object was compiled with.
+# A new migration changes the version that pg.o was compiled with.
+$(B)/obj/common/pg.o: $(B)/stamp/$(SCHEMA_VERSION)
 $(B)/stamp/$(SCHEMA_VERSION):
-	@mkdir -p $(@D) && rm -f $(@D)/* $(B)/obj/common/pg.o && touch $@
+	@mkdir -p $(@D) && rm -f $(@D)/* && touch $@
 
 define program
 $(BIN)/$(call name,$(1)): $(B)/obj/$(1)/main.o $(B)/lib/lib$(1).a $(B)/lib/libcommon.a

@@ -3,8 +3,21 @@ SEED    ?= $(shell date +%s)
 RUNS    ?= 1
 TICKETS ?= 20000
 FAULTS  ?= 45
-.PHONY: storm
+STORM    = cd tests && /usr/bin/python3 -m storm
+.PHONY: storm storm-quick storm-campaign storm-tables
 
 storm: deps ## storm it with seeded faults: SEED= RUNS= TICKETS= FAULTS=
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault
-	@cd tests && /usr/bin/python3 -m storm run --build ../build/fault --seed $(SEED) --runs $(RUNS) --tickets $(TICKETS) --faults $(FAULTS)
+	@$(STORM) run --build ../build/fault --seed $(SEED) --runs $(RUNS) --tickets $(TICKETS) --faults $(FAULTS)
+
+storm-quick: deps ## storm it with every kind of fault once, some minutes
+	@$(MAKE) --no-print-directory -j$(JOBS) all fault
+	@$(STORM) run --build ../build/fault --quick --seed $(SEED) --tickets 4000
+
+storm-campaign: deps ## add RUNS runs to the campaign in build/storm-campaign.jsonl
+	@$(MAKE) --no-print-directory -j$(JOBS) all fault
+	@$(STORM) run --build ../build/fault --seed $(SEED) --runs $(RUNS) --tickets $(TICKETS) --faults $(FAULTS) \
+	    --campaign ../build/storm-campaign.jsonl
+
+storm-tables: ## print the campaign's tables for docs/reliability.md
+	@$(STORM) tables

@@ -189,7 +189,8 @@ class Storm:
         self.note("fault", id=event.id, seed=event.planned.seed, t0=event.t0, t1=time.time(),
                   touches=sorted(event.touches), **event.facts)
         if self.o.verbose:
-            print(f"    {event.id} {took_s:.1f} s {event.facts}", flush=True)
+            sys.stdout.write(f"    {event.id} {took_s:.1f} s {event.facts}\n")
+            sys.stdout.flush()
 
     def again(self, planned, tries, why):
         if tries + 1 < TRIES_MAX:
