@@ -27,8 +27,9 @@ class Client:
     async def request(self, method, path, body=None, headers=(), timeout_s=10.0):
         """(status, headers, body); raises Unknown."""
         try:
-            return await asyncio.wait_for(self.exchange(method, path, body, headers), timeout_s)
-        except (OSError, EOFError, ValueError, IndexError, asyncio.LimitOverrunError, asyncio.TimeoutError) as e:
+            async with asyncio.timeout(timeout_s):
+                return await self.exchange(method, path, body, headers)
+        except (OSError, EOFError, ValueError, IndexError, asyncio.LimitOverrunError, TimeoutError) as e:
             self.close()
             raise Unknown(f"{type(e).__name__} {e}".strip()) from None
 
