@@ -168,9 +168,6 @@ class Stack:
             env["SQUAD_KAFKA"] = f"127.0.0.1:{self.port[name + '-kafka']}"
         return env
 
-    def crash_file(self, name):
-        return self.run_dir / "crash" / name
-
     def start_program(self, name, env=None, arguments=()):
         """Starts a program, or starts it again, with additional environment and arguments."""
         kept = self.kept.get(name)

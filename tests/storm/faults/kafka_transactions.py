@@ -7,7 +7,7 @@ from ..end_txn import EndTxnProxy
 
 WAIT_S = 8.0
 ENDED_WAIT_S = 5.0
-BACK_WAIT_S = 40.0
+BACK_WAIT_S = 180.0
 
 
 class AimedKill(Fault):
