@@ -7,8 +7,8 @@ from datetime import datetime
 COLUMN = re.compile(r'(?:"([^"]+)"|(\w+))\[(?:[^\[\]]|\[\])+\]:(\'(?:[^\']|\'\')*\'|[^\s]+)')
 TABLE = re.compile(r"table (\w+)\.(\w+): (INSERT|UPDATE|DELETE): ")
 COMMIT = re.compile(r"COMMIT (\d+)(?: \(at ([^)]+)\))?")
-SKIPPED = ("inbox", "ticket_event", "relay_progress", "migration", "client", "skill", "contract", "expert_contact",
-           "retry_policy")
+READ = {"ticket", "dispatch", "assignment", "notice", "expert", "expert_load", "expert_skill", "expert_area", "absence",
+        "exclusion", "ticket_type", "ticket_type_skill"}
 
 
 @dataclass
@@ -46,10 +46,10 @@ def change_of(data):
     if head is None:
         raise ValueError(f"could not read a change: {data[:200]}")
     _, table, verb = head.groups()
-    if table in SKIPPED:
-        return None
     if table.startswith("outbox"):
         table = "outbox"
+    elif table not in READ:
+        return None
     body = data[head.end():]
     if body.startswith("old-key:"):
         body = body[body.index(" new-tuple: ") + 12:]

@@ -9,7 +9,9 @@ from pathlib import Path
 
 RULES = json.loads((Path(__file__).parent / "states.json").read_text())
 LIVE = set(RULES["assignment"]["live"])
+TAKEN = set(RULES["assignment"]["taken"])
 ASSIGNED = set(RULES["ticket"]["assigned"])
+STEP_EVENTS = {r["type"] for r in RULES["events"] if r["of"] != "freed"}
 
 
 @dataclass
@@ -32,7 +34,8 @@ class Assignment:
     expert: int
     state: str
     commit_at: float
-    notified: bool = False
+    reserved_at: str | None = None
+    override: str | None = None  # rules that a manager broke knowingly
 
 
 class Model:
@@ -40,8 +43,10 @@ class Model:
         self.found = []  # (check, text)
         self.tickets, self.dispatch, self.assignments, self.notices = {}, {}, {}, {}
         self.live_of_ticket, self.live_of_expert = defaultdict(set), Counter()
-        self.active, self.capacity, self.load = {}, {}, {}
+        self.offers = {}  # how many experts may have a ticket's offer at once, where that is not 1
+        self.available, self.capacity, self.load = {}, {}, {}
         self.skills, self.areas = defaultdict(dict), defaultdict(set)
+        self.absences, self.excluded = defaultdict(dict), {}
         self.types = {}
         self.events, self.last_seq = [], {}
         self.commits = self.checked_states = 0
@@ -58,6 +63,7 @@ class Model:
         self.commit = commit
         self.commits += 1
         self.stored, self.reached, self.told = [], [], []  # tickets; (assignment, state); events
+        self.were = {}  # ticket: its state before this commit
         self.new_jobs, self.told_jobs, self.touched, self.moved = [], set(), set(), set()
         for change in commit.changes:
             handler = getattr(self, "on_" + change.table, None)
@@ -99,6 +105,9 @@ class Model:
             self.wrong("append-only" if verb == "DELETE" else "unknown-ticket", f"{verb} of dispatch {ticket}")
             return
         self.step("ticket", ticket, self.dispatch.get(ticket), row["state"])
+        self.were.setdefault(ticket, self.dispatch.get(ticket))
+        if int(row.get("offers") or 1) != self.offers.get(ticket, 1):
+            self.offers[ticket] = int(row["offers"])
         self.dispatch[ticket] = row["state"]
         self.moved.add(ticket)
 
@@ -109,7 +118,8 @@ class Model:
         job = self.assignments.get(row["id"])
         self.step("assignment", row["id"], job and job.state, row["state"])
         if job is None:
-            job = Assignment(row["id"], row["ticket_id"], int(row["expert_id"]), None, self.commit.at)
+            job = Assignment(row["id"], row["ticket_id"], int(row["expert_id"]), None, self.commit.at,
+                             row.get("reserved_at"), row.get("override"))
             self.assignments[job.id] = job
             self.new_jobs.append(job)
         elif (job.ticket, job.expert) != (row["ticket_id"], int(row["expert_id"])):
@@ -141,7 +151,8 @@ class Model:
             self.told_jobs.add(row["assignment_id"])
 
     def on_expert(self, verb, row):
-        self.active[int(row["id"])] = verb != "DELETE" and row["active"] == "true"
+        self.available[int(row["id"])] = (verb != "DELETE" and row["active"] == "true"
+                                          and row.get("status", "available") == "available")
 
     def on_expert_load(self, verb, row):
         expert = int(row["expert_id"])
@@ -158,6 +169,20 @@ class Model:
     def on_expert_area(self, verb, row):
         areas = self.areas[int(row["expert_id"])]
         areas.discard(row["prefix"]) if verb == "DELETE" else areas.add(row["prefix"])
+
+    def on_absence(self, verb, row):
+        if verb == "DELETE":
+            for of_expert in self.absences.values():
+                of_expert.pop(row["id"], None)
+        else:
+            self.absences[int(row["expert_id"])][row["id"]] = time_range(row["during"])
+
+    def on_exclusion(self, verb, row):
+        where = (row["ticket_id"], int(row["expert_id"]))
+        if verb == "DELETE":
+            self.excluded.pop(where, None)
+        else:
+            self.excluded[where] = row["until"]
 
     def on_ticket_type(self, verb, row):
         self.types.pop(row["type"], None) if verb == "DELETE" else self.types.setdefault(row["type"], {})
@@ -183,8 +208,10 @@ class Model:
 
     def check_one_expert(self, ticket):
         live = self.live_of_ticket[ticket]
-        if len(live) > 1:
+        if len(live) > self.offers.get(ticket, 1):
             self.wrong("one-expert", f"ticket {ticket} has {len(live)} live assignments: {sorted(live)}")
+        elif len(live) > 1 and any(self.assignments[a].state in TAKEN for a in live):
+            self.wrong("one-expert", f"ticket {ticket} is taken and has other live assignments: {sorted(live)}")
         if (self.dispatch.get(ticket) in ASSIGNED) != bool(live):
             self.wrong("dispatch-agrees", f"ticket {ticket} is {self.dispatch.get(ticket)} with {len(live)} live")
 
@@ -199,32 +226,49 @@ class Model:
         ticket = self.tickets[job.ticket]
         needs = self.types.get(ticket["type"])
         lacking = [s for s, level in (needs or {}).items() if self.skills[job.expert].get(s, 0) < level]
-        reason = ("is not active" if not self.active.get(job.expert) else
+        excluded_until = self.excluded.get((job.ticket, job.expert), "")
+        reason = ("is not active and available" if not self.available.get(job.expert) else
                   f"got the unknown type {ticket['type']}" if needs is None else
                   f"lacks {lacking}" if lacking else
-                  "does not serve the area" if not any(ticket["area"].startswith(p) for p in self.areas[job.expert])
-                  else None)
-        if reason:
+                  "does not serve the area" if not any(ticket["area"].startswith(p) for p in self.areas[job.expert]) else
+                  "is absent" if self.absent(job) else
+                  "is excluded from it" if excluded_until is None or excluded_until > (job.reserved_at or "") else None)
+        if reason and not job.override:
             self.wrong("qualified", f"expert {job.expert} {reason}: ticket {job.ticket}, assignment {job.id}")
 
+    def absent(self, job):
+        return any(a <= job.reserved_at < b for a, b in self.absences[job.expert].values())
+
+    def steps(self, rule):
+        """(ticket, expert) of the steps of this commit that a rule is about."""
+        if rule["of"] == "stored":
+            return [(t, None) for t in self.stored]
+        if rule["of"] == "ticket":
+            return [(t, None) for t, was in self.were.items()
+                    if was in rule["from"] and self.dispatch[t] in rule["to"]]
+        return [(job.ticket, job.expert) for job, state in self.reached if state in rule["to"]]
+
     def check_events(self):
-        """Each step has its event in the same transaction, and each event its step."""
-        due = Counter()
+        """Each step has its event in the same transaction, and each event its step. An expert is told to be free
+        once however many jobs have ended, and for other reasons too."""
+        due, freed = Counter(), set()
         for rule in RULES["events"]:
-            if rule["entity"] == "stored":
-                steps = [(t, None) for t in self.stored]
-            else:
-                steps = [(job.ticket, job.expert) for job, state in self.reached if state == rule["state"]]
-            for ticket, expert in steps:
-                key = ticket if rule["key"] == "ticket" else str(expert)
-                due[(RULES["topics"][rule["topic"]], key, rule["type"])] += 1
+            topic = RULES["topics"][rule["topic"]]
+            for ticket, expert in self.steps(rule):
+                if rule["of"] == "freed":
+                    freed.add((topic, str(expert), rule["type"]))
+                else:
+                    due[(topic, ticket, rule["type"])] += 1
         got = Counter((e.topic, e.key, e.type) for e in self.told)
+        for what in freed:
+            if not got[what]:
+                self.wrong("step-with-event", f"{what[2]} of {what[1]} is missing")
         for what, n in due.items():
-            if got[what] < (1 if what[2] in MAY_BE_MERGED else n):
+            if got[what] < n:
                 check = "ticket-with-event" if what[2].endswith("created.v1") else "step-with-event"
                 self.wrong(check, f"{what[2]} of {what[1]} is missing: {got[what]} of {n}")
         for what, n in got.items():
-            if what[2] in STEP_EVENTS - MAY_BE_MERGED and n > due[what]:
+            if what[2] in STEP_EVENTS and n > due[what]:
                 self.wrong("event-with-step", f"{what[2]} of {what[1]} {n} times for {due[what]} steps")
         for e in self.told:
             where = (e.topic, e.key)
@@ -233,6 +277,7 @@ class Model:
             self.last_seq[where] = e.seq
 
 
-# One event may stand for several steps (an expert freed of two jobs at once), and come for another reason.
-MAY_BE_MERGED = {r["type"] for r in RULES["events"] if r.get("may_come_alone")}
-STEP_EVENTS = {r["type"] for r in RULES["events"]}
+def time_range(text):
+    """Ends of a tstzrange as PostgreSQL writes it in UTC: such times compare as text."""
+    low, high = text[1:-1].replace('"', "").split(",")
+    return low or "", high or "infinity"

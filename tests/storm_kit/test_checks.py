@@ -112,6 +112,40 @@ def a_skill_is_taken_away_in_the_commit_before(s):
     s.transactions.insert(at, [change("expert_skill", "DELETE", expert_id=1, skill="tv")])
 
 
+@spoil("qualified")
+def an_expert_is_on_a_break(s):
+    s.replace(["expert: INSERT", "id[integer]:2"], "active[boolean]:true", "active[boolean]:true status[text]:'break'")
+
+
+@spoil("qualified")
+def an_expert_is_absent(s):
+    s.transactions[0].append(change("absence", "INSERT", id=1, expert_id=2,
+                                    during='["2026-11-24 00:00:00+00","2026-11-25 00:00:00+00")'))
+    s.replace(["assignment: INSERT", JOBS[2]], "state[", "reserved_at[timestamp with time zone]:'2026-11-24 12:00:00+00' state[")
+
+
+@spoil()
+def an_expert_is_absent_on_another_day(s):
+    s.transactions[0].append(change("absence", "INSERT", id=1, expert_id=2, during='["2026-11-25 00:00:00+00",)'))
+    s.replace(["assignment: INSERT", JOBS[2]], "state[", "reserved_at[timestamp with time zone]:'2026-11-24 12:00:00+00' state[")
+
+
+@spoil("qualified")
+def an_expert_gets_a_ticket_again_that_he_declined(s):
+    at = next(i for i, t in enumerate(s.transactions) if any(JOBS[2] in c for c in t))
+    s.transactions.insert(at, [change("exclusion", "INSERT", ticket_id=A, expert_id=2, until=None)])
+
+
+@spoil("one-expert", "event-with-step", "step-with-event", "load-counts", "capacity", "notice-with-assignment",
+       "all-done", "not-notified")
+def a_second_offer_stays_when_one_has_accepted(s):
+    s.replace(["dispatch: UPDATE", A, "assigned"], "state[", "offers[integer]:2 state[")
+    at = next(i for i, t in enumerate(s.transactions) if any(JOBS[2] in c for c in t))
+    s.transactions.insert(at + 1, [
+        change("assignment", "INSERT", id="x", ticket_id=A, expert_id=1, state="reserved"),
+        change("assignment", "UPDATE", id="x", ticket_id=A, expert_id=1, state="accepted")])
+
+
 @spoil("ticket-with-event", "event-phantom", "uncommitted-phantom")
 def a_ticket_has_no_event(s):
     s.drop("outbox", "created.v1", A)
