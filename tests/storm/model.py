@@ -106,7 +106,7 @@ class Model:
             return
         self.step("ticket", ticket, self.dispatch.get(ticket), row["state"])
         self.were.setdefault(ticket, self.dispatch.get(ticket))
-        if int(row.get("offers") or 1) != self.offers.get(ticket, 1):
+        if row.get("offers", "1") != "1":
             self.offers[ticket] = int(row["offers"])
         self.dispatch[ticket] = row["state"]
         self.moved.add(ticket)

@@ -136,7 +136,7 @@ def an_expert_gets_a_ticket_again_that_he_declined(s):
     s.transactions.insert(at, [change("exclusion", "INSERT", ticket_id=A, expert_id=2, until=None)])
 
 
-@spoil("one-expert", "event-with-step", "step-with-event", "load-counts", "capacity", "notice-with-assignment",
+@spoil("one-expert", "dispatch-agrees", "step-with-event", "load-counts", "capacity", "notice-with-assignment",
        "all-done", "not-notified")
 def a_second_offer_stays_when_one_has_accepted(s):
     s.replace(["dispatch: UPDATE", A, "assigned"], "state[", "offers[integer]:2 state[")
