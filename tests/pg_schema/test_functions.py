@@ -248,6 +248,30 @@ def test_a_change_of_an_expert_waits_for_the_assignment_under_way(w):
     assert w.one("SELECT e.version > a.expert_version FROM squad.expert e JOIN squad.assignment a ON a.expert_id = e.id")
 
 
+# the order of an expert's events
+
+def test_a_job_that_ends_waits_for_a_change_of_the_expert_so_that_events_are_in_commit_order(w):
+    _, a, _ = w.offered()
+    before = w.seq()
+    with w.c.transaction():
+        w.c.execute("UPDATE squad.expert SET active = false WHERE id = 1")
+        done = Beside(w, lambda c: c.execute("SELECT outcome FROM squad.assignment_complete(%s, 'test')", [a]).fetchone()[0])
+    done.join()
+    assert (done.result, done.error) == ("completed", None)
+    assert w.events(before) == ["squad.expert.changed.v1", "squad.ticket.completed.v1", "squad.expert.freed.v1"]
+
+
+def test_a_change_of_the_expert_waits_for_a_job_that_ends(w):
+    _, a, _ = w.offered()
+    before = w.seq()
+    with w.c.transaction():
+        w.complete(a)
+        changed = Beside(w, lambda c: c.execute("UPDATE squad.expert SET active = false WHERE id = 1"))
+    changed.join()
+    assert changed.error is None
+    assert w.events(before) == ["squad.ticket.completed.v1", "squad.expert.freed.v1", "squad.expert.changed.v1"]
+
+
 # small triggers
 
 def test_a_new_expert_gets_a_load_row_and_every_change_an_event_and_a_version(w):

@@ -23,7 +23,8 @@ def make(db, stack, seed):
     rng = random.Random(seed)
     hook = f"http://127.0.0.1:{stack.port['hooks']}/experts/"
     with db.transaction():
-        db.execute("INSERT INTO squad.client (name, key_hash) VALUES ('storm', %s)", [stack.client_key_hash()])
+        db.execute("INSERT INTO squad.client (name, key_hash, rate_per_s, burst) VALUES ('storm', %s, 100000, 100000)",
+                   [stack.client_key_hash()])
         db.execute("UPDATE squad.retry_policy SET max_attempts = %(max_attempts)s, base_ms = %(base_ms)s, "
                    "cap_ms = %(cap_ms)s, timeout_ms = %(timeout_ms)s WHERE channel = 'webhook'", RETRY)
         many = db.cursor().executemany

@@ -24,8 +24,8 @@ EXPECTED_FAULT_S = 2.6  # mean time of a lane per fault: sets the pace of the lo
 WORK_S = (0.05, 0.5)
 LIMITS = {"intake": {"rss_kib": 64 << 10, "descriptors": 256, "threads": 8},
           "relay": {"rss_kib": 96 << 10, "descriptors": 96, "threads": 40},
-          "assigner": {"rss_kib": 96 << 10, "descriptors": 64, "threads": 24},
-          "notifier": {"rss_kib": 64 << 10, "descriptors": 256, "threads": 24}}
+          "assigner": {"rss_kib": 96 << 10, "descriptors": 96, "threads": 40},
+          "notifier": {"rss_kib": 64 << 10, "descriptors": 256, "threads": 40}}
 
 
 class Storm:

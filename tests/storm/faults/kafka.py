@@ -142,9 +142,9 @@ class RebalanceStorm(ProgramFault):
                 self.term(name)
 
 
-@fault("topic-missing", locks=["relay", "kafka"], touches=["relay"], hold_s=(1.0, 3.0))
+@fault("topic-missing", locks=["relay", "kafka"], touches=["relay"], alone=True, hold_s=(1.0, 3.0))
 class TopicMissing(ProgramFault):
-    """The topic of dead letters is deleted and the relay killed: it refuses to start (5) until squad topics."""
+    """The topic of dead letters is deleted, while it is empty, and the relay killed: it refuses to start until squad topics."""
 
     def inject(self):
         from confluent_kafka import KafkaException
