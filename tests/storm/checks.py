@@ -194,6 +194,19 @@ def completed_jobs_stay_completed(ev):
             yield f"completing {line['job']} was answered {line['status']}"
 
 
+@check("canceled")
+def canceled_tickets_stay_canceled(ev):
+    of_ref = {t["ref"]: t["id"] for t in ev.model.tickets.values()}
+    for line in ev.history:
+        if line["e"] != "canceled":
+            continue
+        state = ev.model.dispatch.get(of_ref.get(line["ref"]))
+        if line["status"] not in (200, 409):
+            yield f"calling {line['ref']} off was answered {line['status']} {line['answer']}"
+        elif (line["status"] == 200) != (state == "canceled"):
+            yield f"calling {line['ref']} off was answered {line['status']} and it is {state}"
+
+
 # --- every commit ---
 
 MODEL_CHECKS = ("transition", "append-only", "unknown-ticket", "one-expert", "dispatch-agrees", "capacity",

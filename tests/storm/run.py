@@ -235,7 +235,7 @@ class Storm:
         with self.stack.db() as db:
             row = db.execute(
                 "SELECT (SELECT count(*) FROM squad.ticket), "
-                "(SELECT count(*) FROM squad.dispatch WHERE state = 'completed'), "
+                "(SELECT count(*) FROM squad.dispatch WHERE state IN ('completed', 'canceled')), "
                 "(SELECT count(*) FROM squad.notice WHERE state IN ('pending', 'sending'))").fetchone()
         return {"tickets": row[0] - row[1], "notices": row[2]}
 

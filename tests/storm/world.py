@@ -22,8 +22,8 @@ PROVIDER = "acme"
 TYPES = ("tv", "internet", "phone", "wiring", "appliance", "installation")
 AREAS = tuple(f"28{n:03d}" for n in range(1, 60))
 # Kind of operation: share.
-KINDS = {"new": 0.80, "twin": 0.04, "call": 0.05, "replay": 0.04, "other_body": 0.02, "invalid": 0.02,
-         "unknown_type": 0.01, "unserved": 0.01, "read": 0.01}
+KINDS = {"new": 0.79, "twin": 0.04, "call": 0.05, "replay": 0.04, "other_body": 0.02, "invalid": 0.02,
+         "unknown_type": 0.01, "unserved": 0.01, "read": 0.01, "cancel": 0.01}
 RETRY_PAUSE_S = (0.02, 0.25)
 
 
@@ -96,7 +96,7 @@ class Posts:
         self.n += 1
         n = self.n
         kind = self.rng.choices(list(KINDS), list(KINDS.values()))[0]
-        if kind in ("replay", "other_body", "read") and not self.done_keys:
+        if kind in ("replay", "other_body", "read", "cancel") and not self.done_keys:
             kind = "new"
         key = f"key-{n}-{self.rng.getrandbits(48):x}"
         if kind == "replay":
@@ -109,6 +109,8 @@ class Posts:
             await self.post(client, n, kind, key, self.body(n, kind))
         elif kind == "read":
             await self.read(client, n, self.rng.choice(self.done_keys)[2])
+        elif kind == "cancel":
+            await self.cancel(client, n, self.done_keys[-self.rng.randint(1, min(50, len(self.done_keys)))][2])
         elif kind == "twin":
             body = self.body(n, kind)
             other = Client(self.ports[(i + 1) % len(self.ports)], self.api_key)
@@ -152,6 +154,15 @@ class Posts:
             status, answer = await self.once(client, "GET", f"/v1/tickets/{ref}", None, [])
             if status is not None and status < 500:
                 self.history.write(e="read", op=n, ref=ref, status=status, answer_ref=answer.get("ref"))
+                return
+            await asyncio.sleep(random.uniform(*RETRY_PAUSE_S))
+
+    async def cancel(self, client, n, ref):
+        """Calls a ticket off, until the answer is certain: 200, or 409 when it was completed before."""
+        while True:
+            status, answer = await self.once(client, "POST", f"/v1/tickets/{ref}/cancel", b'{"reason":"mistake"}', [])
+            if status is not None and status < 500:
+                self.history.write(e="canceled", op=n, ref=ref, status=status, answer=str(answer)[:200])
                 return
             await asyncio.sleep(random.uniform(*RETRY_PAUSE_S))
 

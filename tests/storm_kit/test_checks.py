@@ -69,6 +69,16 @@ def a_completed_job_is_not_completed(s):
     s.drop("assignment: UPDATE", JOBS[2], "'completed'")
 
 
+@spoil("canceled")
+def a_canceled_ticket_is_completed(s):
+    s.history.append({"e": "canceled", "op": 9, "ref": REFS[A], "status": 200, "answer": "", "t": 9})
+
+
+@spoil()
+def a_completed_ticket_can_not_be_canceled(s):
+    s.history.append({"e": "canceled", "op": 9, "ref": REFS[A], "status": 409, "answer": "", "t": 9})
+
+
 @spoil("transition")
 def a_notice_goes_back(s):
     s.commit(change("notice", "UPDATE", id=NOTICES[3], assignment_id=JOBS[3], state="sending"),
