@@ -17,7 +17,7 @@ from .resources import Sampler
 from .stack import HERE, PROGRAMS, Stack, kind_of, services
 
 LANES = 4
-TRIES_MAX = 6  # of a fault that can not be done just now
+TRIES_MAX = 3  # of a fault that can not be done just now
 FAULT_LIMIT_S = 240  # inject, hold and heal of one fault
 DRAIN_WAIT_S = 240  # how long is looked on when the limit is broken, to tell late from never
 EXPECTED_FAULT_S = 2.6  # mean time of a lane per fault: sets the pace of the load

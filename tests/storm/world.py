@@ -18,6 +18,7 @@ from .receiver import Receiver
 
 WORKERS = 64
 CONNECTIONS = 64  # of all experts together
+TRICKLE_PER_S = 40.0
 PROVIDER = "acme"
 TYPES = ("tv", "internet", "phone", "wiring", "appliance", "installation")
 AREAS = tuple(f"28{n:03d}" for n in range(1, 60))
@@ -63,8 +64,10 @@ class Posts:
             if now < self.due or self.pausing:
                 await asyncio.sleep(max(0.005, min(self.due - now, 0.2)))
                 continue
-            # After an outage what is late is made up for, at most three seconds of it.
-            self.due = max(self.due + 1 / self.rate, now - 3)
+            # After an outage what is late is made up for, at most three seconds of it. Beyond the number wanted
+            # there is a trickle, so that the last faults have something to break.
+            rate = self.rate if self.acked + self.open < self.tickets else min(self.rate, TRICKLE_PER_S)
+            self.due = max(self.due + 1 / rate, now - 3)
             self.open += 1
             try:
                 await self.one(client, i)
