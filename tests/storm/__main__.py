@@ -74,7 +74,7 @@ def main():
     sub.add_argument("--only", help="fault ids, separated by commas; a * at the end is a prefix")
     sub.add_argument("--build", default=str(HERE / "build"), help="build directory whose bin is stormed")
     sub.add_argument("--rate-max", type=float, default=2000.0, help="tickets posted per second, at most")
-    sub.add_argument("--drain-limit", type=float, default=60.0, help="seconds from heal to drained, at most")
+    sub.add_argument("--drain-limit", type=float, default=120.0, help="seconds from heal to drained, at most")
     sub.add_argument("--keep", action="store_true", help="keep the evidence of a good run too")
     sub.add_argument("--go-on", action="store_true", help="next seed even after a failure")
     sub.add_argument("--verbose", action="store_true", help="one line a fault")

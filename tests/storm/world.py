@@ -139,7 +139,7 @@ class Posts:
             self.history.write(e="invoke", op=n, copy=copy, attempt=attempt, kind=kind, key=key,
                                customer_ref=body["customer"]["ref"], type=body.get("type"), area=body.get("area"))
             status, answer = await self.once(client, "POST", path, data, headers)
-            certain = status is not None and status < 500
+            certain = status is not None and status < 500 and not to_be_repeated(status, answer)
             self.history.write(e="ok" if certain and status < 300 else "failed" if certain else "unknown", op=n,
                                copy=copy, attempt=attempt, kind=kind, key=key, status=status,
                                **({k: answer[k] for k in ("id", "ref", "created_at")}
@@ -180,6 +180,11 @@ class Posts:
             return None, "the answer is not JSON"
         self.statuses[status] = self.statuses.get(status, 0) + 1
         return status, answer
+
+
+def to_be_repeated(status, answer):
+    """A request of the same key is still under way, or there were too many: neither yes nor no."""
+    return status == 429 or status == 409 and str(answer.get("type", "")).endswith("/idempotency-key-running")
 
 
 class Experts:
