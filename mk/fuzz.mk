@@ -2,7 +2,7 @@
 # The kept corpus is tests/fuzz/corpus; the unit tests replay it.
 .PHONY: fuzz fuzz-keep
 SECONDS_EACH ?= 600
-FUZZED := gate validate form media accept text problem
+FUZZED := gate validate scan form media accept text problem
 FUZZ_SOURCES := tests/fuzz/intake.c $(FUZZED:%=src/intake/%.c) src/common/mem.c src/common/ticket.c
 
 $(B)/fuzz/intake: $(FUZZ_SOURCES) $(wildcard src/intake/*.h)
@@ -22,3 +22,7 @@ fuzz-keep: $(B)/fuzz/intake ## keep the least corpus that reaches as far as what
 	@mkdir -p $(B)/fuzz/least && rm -f $(B)/fuzz/least/*
 	@$< -merge=1 -max_len=1024 $(B)/fuzz/least tests/fuzz/corpus $(B)/fuzz/seeds $(B)/fuzz/corpus
 	@rm -rf tests/fuzz/corpus && cp -r $(B)/fuzz/least tests/fuzz/corpus
+
+.PHONY: check-scan
+check-scan: $(B)/test/unit-intake ## hold the quick JSON reader against jansson on 5 M documents
+	@SQUAD_SCAN_DOCUMENTS=5000000 $< --filter 'scan/*' --verbose=0

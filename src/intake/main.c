@@ -243,6 +243,8 @@ int main(int argc, char **argv)
     if (conf.common.drain)
         return EXIT_OK; /* nothing is ever left behind in this process */
     mallopt(M_ARENA_MAX, 1);
+    /* Unless asked for: libpq would load and keep Kerberos, a megabyte. TLS is as it was. */
+    setenv("PGGSSENCMODE", "disable", 0);
     raise_file_limit();
     if (start(&in, &conf, &err)) {
         log_err(LOG_ERROR, "could not start", &err);

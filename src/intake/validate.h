@@ -15,9 +15,10 @@
 
 enum { JSON_DEPTH_MAX = 32, JSON_ITEMS_MAX = 256, VIOLATIONS_MAX = 24 };
 
-/* Texts are borrowed from root, which is owned; NULL: not given. */
+/* Texts are borrowed from root or memory, whichever was read; NULL: not given. */
 struct ticket_fields {
-    json_t *root;
+    json_t *root; /* owned */
+    char *memory; /* owned */
     const char *source, *type, *problem, *contract;
     const char *customer_ref, *customer_name, *customer_phone, *customer_email;
     char area[TICKET_AREA_MAX + 1]; /* in capitals, without blanks around it */
@@ -40,6 +41,11 @@ struct violations {
  * is untouched beyond n). On success the caller frees with ticket_fields_free. */
 int ticket_validate(const char *body, size_t len, const char *default_source,
                     struct ticket_fields *ret, struct violations *ret_violations);
+
+/* The quick way of ticket_validate, for what nearly everybody sends. False says nothing: it may be
+ * right all the same. */
+bool ticket_scan(const char *body, size_t len, const char *default_source,
+                 struct ticket_fields *ret);
 
 void ticket_fields_free(struct ticket_fields *f);
 
