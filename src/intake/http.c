@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 enum {
-    CONNECTION_MEMORY_BYTES = 6 * 1024, /* the longest head; all of it is resident */
+    CONNECTION_MEMORY_BYTES = 8 * 1024, /* the longest head; all of it is resident */
     SWEEP_MS = 250,
     DRAIN_QUIET_MS = 300,
     DISCARD_MAX_BYTES = 1024 * 1024, /* of a body too large: read, so that the answer arrives */
