@@ -16,4 +16,4 @@ CREATE TRIGGER expert_load_freed BEFORE UPDATE ON squad.expert_load FOR EACH ROW
 COMMENT ON TRIGGER expert_load_freed ON squad.expert_load IS 'Events of one expert in the order of their commits.';
 REVOKE EXECUTE ON FUNCTION squad.expert_load_freed() FROM PUBLIC;
 
-SELECT squad.register_migration(15, 'expert_order');
+SELECT squad.register_migration(16, 'expert_order');
