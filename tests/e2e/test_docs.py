@@ -74,3 +74,14 @@ def test_make_demo_ends_with_a_clean_verify():
 def test_the_page_of_options_is_what_the_programs_say():
     done = subprocess.run([str(HERE / "tools" / "options-doc"), "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_link_of_a_page_leads_somewhere():
+    pages = [HERE / "README.md", HERE / "CHANGELOG.md", *sorted((HERE / "docs").glob("*.md"))]
+    dead = []
+    for page in pages:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+            path = target.split("#")[0]
+            if path and "://" not in path and not (page.parent / path).exists():
+                dead.append(f"{page.relative_to(HERE)}: {target}")
+    assert len(pages) > 5 and not dead, dead
