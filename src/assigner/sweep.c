@@ -72,7 +72,8 @@ static int ask_for(struct sweep *s, struct expert **woken, size_t n, struct batc
     pg_array_init(&ids, PG_INT4);
     pg_array_init(&free, PG_INT4);
     for (size_t i = 0; i < n; i++) {
-        int32_t slots = expert_free(woken[i]);
+        /* As many more as the others may take away from this one. */
+        int32_t slots = expert_free(woken[i]) + (int32_t)n - 1;
         pg_array_int4(&ids, woken[i]->id);
         pg_array_int4(&free, slots < FREE_MAX ? slots : FREE_MAX);
     }

@@ -258,7 +258,12 @@ def test_an_older_position_changes_nothing_and_a_position_is_no_new_version(w):
 # waiting_for: the best waiting tickets of an expert
 
 def waiting_for(w, expert, free=1):
-    return [r[0] for r in w.c.execute("SELECT ticket_id FROM squad.waiting_for(%s, %s)", ([expert], [free]))]
+    """By the kinds an expert can serve, and by looking at the first few: the same tickets."""
+    found = [r[0] for r in w.c.execute("SELECT ticket_id FROM squad.waiting_for(%s, %s)", ([expert], [free]))]
+    for look in (1, 2, 300):
+        best = w.c.execute("SELECT ticket_id FROM squad.waiting_best(%s, %s, %s)", ([expert], [free], look)).fetchall()
+        assert [r[0] for r in best] == found, look
+    return found
 
 
 def test_the_best_waiting_ticket_is_past_due_then_by_priority_then_the_oldest(w):

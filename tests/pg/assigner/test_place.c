@@ -1,3 +1,4 @@
+#include "loop.h"
 #include "place.h"
 #include "roster_db.h"
 #include "sweep.h"
@@ -79,6 +80,7 @@ static void wake_and_place(struct desk *d)
     cr_assert_eq(roster_refresh(d->pg, &d->roster, &d->snapshot, NULL, &err), 0, "%s", err.text);
     cr_assert_eq(sweep_woken(&d->sweep, &d->roster, &d->batch, &err), 0, "%s", err.text);
     cr_assert_eq(place(&d->placer, &d->batch, &err), 0, "%s", err.text);
+    sweep_again(&d->sweep, &d->roster);
     batch_clear(&d->batch);
 }
 
@@ -282,6 +284,212 @@ Test(place, after_an_undeliverable_notice_the_next_expert_is_tried)
                        first),
         1);
     free(first);
+    expect_sound(&w);
+}
+
+/* The notices of all reserved assignments are delivered. */
+static void deliver(struct world *world)
+{
+    free(world_sql(
+        world,
+        "UPDATE notice SET state = 'sending', attempts = 1 WHERE state = 'pending'; "
+        "SELECT count(*) FROM notice_finish(ARRAY(SELECT id FROM notice WHERE state = 'sending'), "
+        "ARRAY(SELECT true FROM notice WHERE state = 'sending'), "
+        "ARRAY(SELECT 200 FROM notice WHERE state = 'sending'), "
+        "ARRAY(SELECT NULL::text FROM notice WHERE state = 'sending'), 'test')"));
+}
+
+static void due_and_place(struct desk *desk)
+{
+    struct err err = {0};
+    int tired;
+    cr_assert_eq(sweep_due(&desk->sweep, &desk->batch, &tired, &err), 0, "%s", err.text);
+    cr_assert_eq(roster_refresh(desk->pg, &desk->roster, &desk->snapshot, NULL, &err), 0);
+    cr_assert_eq(place(&desk->placer, &desk->batch, &err), 0, "%s", err.text);
+    batch_clear(&desk->batch);
+}
+
+Test(place, an_offer_that_is_not_answered_goes_to_the_next_expert_with_its_age)
+{
+    add_tickets(&w, 1, "'appliance'", "'28013'");
+    sweep_and_place(&d);
+    deliver(&w);
+    due_and_place(&d);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM assignment"), 1, "not yet");
+    free(world_sql(&w, "UPDATE assignment SET expires_at = now() - interval '1 s'"));
+    due_and_place(&d);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM assignment WHERE state = 'timed_out'"),
+                 1);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(DISTINCT expert_id) FROM assignment"), 2);
+    cr_expect_eq(world_sql_long(
+                     &w, "SELECT count(*) FROM dispatch d JOIN ticket t ON t.id = ticket_id WHERE "
+                         "d.created_at = t.created_at AND routable_at = t.created_at"),
+                 1);
+    expect_sound(&w);
+}
+
+Test(place, a_declined_ticket_is_not_offered_to_the_same_expert_again)
+{
+    struct err err = {0};
+    add_tickets(&w, 1, "'appliance'", "'28013'");
+    sweep_and_place(&d);
+    for (int i = 0; i < 4; i++) {
+        free(world_sql(
+            &w, "SELECT count(*) FROM assignment a, offer_decline(a.id, NULL, 'busy', 'test') "
+                "WHERE a.ended_at IS NULL"));
+        cr_assert_eq(roster_refresh(d.pg, &d.roster, &d.snapshot, NULL, &err), 0);
+        cr_assert_eq(sweep_waiting(&d.sweep, &d.batch, &err), 0);
+        cr_assert_eq(place(&d.placer, &d.batch, &err), 0, "%s", err.text);
+        batch_clear(&d.batch);
+    }
+    /* Experts 4, 7, 9 and 12 have the skill there. */
+    cr_expect_eq(
+        world_sql_long(&w,
+                       "SELECT count(DISTINCT expert_id) FROM assignment WHERE state = 'declined'"),
+        4);
+    cr_expect_eq(world_sql_long(
+                     &w, "SELECT (parked->>'excluded')::int FROM dispatch WHERE state = 'parked'"),
+                 4);
+    cr_expect_eq(world_sql_long(
+                     &w,
+                     "SELECT count(*) FROM dispatch WHERE retry_at BETWEEN now() + interval '11 h' "
+                     "AND now() + interval '12 h'"),
+                 1, "when the first exclusion ends");
+    expect_sound(&w);
+}
+
+Test(place, a_ticket_that_has_waited_is_offered_to_several_at_once)
+{
+    struct err err = {0};
+    free(
+        world_sql(&w, "UPDATE ticket_type SET offers_max = 3; UPDATE expert SET status = 'break'"));
+    wake_and_place(&d);
+    add_tickets(&w, 1, "'tv'", "'28013'");
+    sweep_and_place(&d);
+    cr_expect_eq(world_sql_long(&w, "SELECT (parked->>'presence')::int FROM dispatch"), 6);
+    free(world_sql(&w, "UPDATE expert SET status = 'available'"));
+    bool changed;
+    cr_assert_eq(roster_load_types(d.pg, &d.roster, &changed, &err), 0);
+    wake_and_place(&d);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM assignment WHERE state = 'reserved'"), 3);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM notice"), 3);
+    cr_expect_eq(
+        world_sql_long(&w, "SELECT count(*) FROM dispatch WHERE offers = 3 AND attempts = 3"), 1);
+    deliver(&w);
+    free(world_sql(&w, "SELECT outcome FROM offer_accept((SELECT id FROM assignment WHERE place = "
+                       "2), NULL, 'test')"));
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM assignment WHERE state = 'rescinded'"),
+                 2);
+    cr_expect_eq(world_sql_long(&w, "SELECT sum(load) FROM expert_load"), 1);
+    expect_sound(&w);
+}
+
+Test(place, a_requirement_that_is_dropped_wakes_the_ticket)
+{
+    struct err err = {0};
+    bool changed;
+    free(world_sql(
+        &w, "UPDATE ticket_type_skill SET min_level = 5, importance = 3 WHERE type = 'wiring'; "
+            "UPDATE priority SET relax_3_s = 2 WHERE priority = 4"));
+    cr_assert_eq(roster_load_types(d.pg, &d.roster, &changed, &err), 0);
+    add_tickets(&w, 1, "'wiring'", "'28013'");
+    sweep_and_place(&d);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM dispatch WHERE state = 'parked' AND "
+                                    "retry_at = routable_at + interval '2 s'"),
+                 1);
+    due_and_place(&d);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM assignment"), 0);
+    free(world_sql(
+        &w, "SELECT pg_sleep(extract(epoch FROM retry_at - clock_timestamp())) FROM dispatch"));
+    due_and_place(&d);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM assignment WHERE state = 'reserved'"), 1);
+    expect_sound(&w);
+}
+
+Test(place, the_shift_that_begins_and_the_absence_that_ends_wake_the_expert)
+{
+    struct err err = {0};
+    free(world_sql(
+        &w, "UPDATE expert SET active = false WHERE id NOT IN (1, 7); DELETE FROM expert_shift; "
+            "INSERT INTO expert_shift VALUES (1, tstzrange(now() + interval '1 s', now() + "
+            "interval '9 h')); "
+            "UPDATE expert SET schedule = 'always' WHERE id = 7; "
+            "INSERT INTO absence (expert_id, during) VALUES (7, tstzrange(now(), now() + interval "
+            "'1 s')); "
+            "UPDATE expert_load SET capacity = 1 WHERE expert_id IN (1, 7)"));
+    wake_and_place(&d);
+    cr_assert_eq(roster_pass_time(d.pg, &d.roster, wall_us(), NULL, &err), 0);
+    wake_and_place(&d);
+    add_tickets(&w, 2, "'tv'", "'28013'");
+    sweep_and_place(&d);
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM dispatch WHERE state = 'parked' AND "
+                                    "(parked->>'shift')::int = 1 AND (parked->>'absent')::int = 1"),
+                 2);
+    free(world_sql(&w, "SELECT pg_sleep(1.1)"));
+    cr_assert_eq(roster_pass_time(d.pg, &d.roster, wall_us(), NULL, &err), 0, "%s", err.text);
+    cr_expect_eq(d.roster.n_woken, 2);
+    wake_and_place(&d);
+    cr_expect_eq(
+        world_sql_long(&w,
+                       "SELECT count(DISTINCT expert_id) FROM assignment WHERE state = 'reserved'"),
+        2);
+    expect_sound(&w);
+}
+
+Test(place, an_expert_who_goes_off_loses_his_offers_and_they_go_on)
+{
+    struct err err = {0};
+    struct ids off = {0};
+    add_tickets(&w, 1, "'appliance'", "'28013'");
+    sweep_and_place(&d);
+    char *first = world_sql(&w, "SELECT expert_id FROM assignment");
+    free(world_sql(&w, "UPDATE expert SET status = 'offline' WHERE id = %s", first));
+    cr_assert_eq(roster_refresh(d.pg, &d.roster, &d.snapshot, &off, &err), 0);
+    cr_assert_eq(off.n, 1);
+    cr_assert_eq(sweep_off(&d.sweep, off.items, off.n, &d.batch, &err), 0, "%s", err.text);
+    cr_assert_eq(d.batch.n, 1);
+    cr_assert_eq(place(&d.placer, &d.batch, &err), 0, "%s", err.text);
+    cr_expect_eq(world_sql_long(
+                     &w,
+                     "SELECT count(*) FROM assignment WHERE state = 'rescinded' AND expert_id = %s",
+                     first),
+                 1);
+    cr_expect_eq(world_sql_long(
+                     &w,
+                     "SELECT count(*) FROM assignment WHERE state = 'reserved' AND expert_id <> %s",
+                     first),
+                 1);
+    free(first);
+    free(off.items);
+    expect_sound(&w);
+}
+
+/* Experts freed one at a time: no newer ticket overtakes an equal older one, and past due goes
+ * first. */
+Test(place, experts_freed_one_at_a_time_take_the_past_due_and_then_the_oldest)
+{
+    free(world_sql(&w, "UPDATE expert SET active = false WHERE id NOT IN (1, 2); UPDATE "
+                       "expert_load SET capacity = 1 "
+                       "WHERE expert_id IN (1, 2)"));
+    wake_and_place(&d);
+    for (int i = 0; i < 12; i++) {
+        add_tickets(&w, 1, "'tv'", "'28013'");
+        sweep_and_place(&d);
+    }
+    free(world_sql(&w, "UPDATE dispatch SET assign_due = now() - interval '1 s' WHERE ticket_id IN "
+                       "(SELECT ticket_id FROM dispatch WHERE state = 'parked' ORDER BY created_at "
+                       "DESC LIMIT 2)"));
+    for (int i = 0; i < 12; i++) {
+        complete(&w, "state = 'reserved' ORDER BY reserved_at LIMIT 1");
+        wake_and_place(&d);
+    }
+    cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM assignment"), 12);
+    char *order = world_sql(
+        &w, "SELECT string_agg(n::text, ' ' ORDER BY reserved_at) FROM assignment a JOIN (SELECT "
+            "ticket_id, "
+            "row_number() OVER (ORDER BY created_at) AS n FROM dispatch) d USING (ticket_id)");
+    cr_expect_str_eq(order, "1 2 11 12 3 4 5 6 7 8 9 10");
+    free(order);
     expect_sound(&w);
 }
 
