@@ -67,4 +67,4 @@ COMMENT ON FUNCTION squad.waiting_best(integer[], integer[], integer) IS
 REVOKE EXECUTE ON FUNCTION squad.waiting_best(integer[], integer[], integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION squad.waiting_best(integer[], integer[], integer) TO squad_assigner;
 
-SELECT squad.register_migration(16, 'waiting_best');
+SELECT squad.register_migration(17, 'waiting_best');
