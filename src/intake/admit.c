@@ -43,18 +43,50 @@ static bool host_served(const struct opt_list *hosts, const char *host)
 
 /* --- addresses --- */
 
-static void peer_text(const struct request *r, char *to, size_t size)
+static const struct sockaddr *peer_of(const struct request *r)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *sa = info->client_addr;
-    *to = '\0';
+    return MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+}
+
+/* An address as 16 bytes: of IPv4 the first four. Quotas go by the first eight: an IPv4 address, or
+ * the network of an IPv6 one. */
+enum { ADDRESS_BYTES = 16, QUOTA_BYTES = 8 };
+
+static void take_v6(const struct in6_addr *v6, uint8_t to[ADDRESS_BYTES])
+{
+    if (IN6_IS_ADDR_V4MAPPED(v6))
+        memcpy(to, v6->s6_addr + 12, 4);
+    else
+        memcpy(to, v6->s6_addr, 16);
+}
+
+static void key_of_peer(const struct sockaddr *sa, uint8_t to[ADDRESS_BYTES])
+{
+    memset(to, 0, ADDRESS_BYTES);
     if (sa->sa_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, to,
-                  (socklen_t)size);
+        memcpy(to, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
     else if (sa->sa_family == AF_INET6)
-        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, to,
-                  (socklen_t)size);
+        take_v6(&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, to);
+}
+
+static void key_of_text(const char *text, uint8_t to[ADDRESS_BYTES])
+{
+    struct in6_addr v6;
+    memset(to, 0, ADDRESS_BYTES);
+    if (inet_pton(AF_INET, text, to) != 1 && inet_pton(AF_INET6, text, &v6) == 1)
+        take_v6(&v6, to);
+}
+
+static bool is_proxy(const struct opt_list *proxies, const struct sockaddr *sa)
+{
+    uint8_t peer[ADDRESS_BYTES], proxy[ADDRESS_BYTES];
+    key_of_peer(sa, peer);
+    for (size_t i = 0; i < proxies->n; i++) {
+        key_of_text(proxies->item[i], proxy);
+        if (memcmp(peer, proxy, sizeof peer) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* The last address of the list: the one that the proxy itself has seen. */
@@ -69,23 +101,16 @@ static void last_forwarded(const char *list, char *to, size_t size)
     }
 }
 
-/* What the quota of an address goes by: an IPv4 address, or the /64 of an IPv6 one. */
-static size_t address_key(struct admit *a, const struct request *r, uint8_t to[8])
+static void address_key(struct admit *a, const struct request *r, uint8_t to[ADDRESS_BYTES])
 {
-    char text[INET6_ADDRSTRLEN + 8];
-    uint8_t v6[16];
-    peer_text(r, text, sizeof text);
-    for (size_t i = 0; r->gate.forwarded_for && i < a->o.proxies.n; i++)
-        if (strcmp(a->o.proxies.item[i], text) == 0) {
-            last_forwarded(r->gate.forwarded_for, text, sizeof text);
-            break;
-        }
-    if (inet_pton(AF_INET, text, to) == 1)
-        return 4;
-    memset(to, 0, 8);
-    if (inet_pton(AF_INET6, text, v6) == 1)
-        memcpy(to, v6, 8);
-    return 8;
+    char text[INET6_ADDRSTRLEN] = "";
+    const struct sockaddr *peer = peer_of(r);
+    if (!r->gate.forwarded_for || !is_proxy(&a->o.proxies, peer)) {
+        key_of_peer(peer, to);
+        return;
+    }
+    last_forwarded(r->gate.forwarded_for, text, sizeof text);
+    key_of_text(text, to);
 }
 
 /* --- quotas --- */
@@ -113,7 +138,7 @@ static bool take(struct request *r, struct limit *l, uint64_t key, struct limit_
 
 bool admit_head(struct admit *a, struct request *r)
 {
-    uint8_t address[8];
+    uint8_t address[ADDRESS_BYTES];
     if (!host_served(&a->o.hosts, r->gate.host)) {
         reply_problem(r, PROBLEM_MISDIRECTED,
                       "This server does not serve the Host of the request.");
@@ -121,8 +146,9 @@ bool admit_head(struct admit *a, struct request *r)
     }
     if (a->o.address.per_s <= 0)
         return true;
-    size_t n = address_key(a, r, address);
-    return take(r, a->addresses, limit_key(a->addresses, address, n), a->o.address, "address");
+    address_key(a, r, address);
+    return take(r, a->addresses, limit_key(a->addresses, address, QUOTA_BYTES), a->o.address,
+                "address");
 }
 
 bool admit_client(struct admit *a, struct request *r, const struct client *client)

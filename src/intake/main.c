@@ -248,6 +248,7 @@ int main(int argc, char **argv)
     raise_file_limit();
     if (start(&in, &conf, &err)) {
         log_err(LOG_ERROR, "could not start", &err);
+        stop(&in);
         return (int)err.exit_code;
     }
     if (serve(&in)) {

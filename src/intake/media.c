@@ -30,6 +30,8 @@ unsigned media_of(const char *content_type)
 {
     if (!content_type)
         return 0;
+    if (strcmp(content_type, "application/json") == 0)
+        return TAKES_JSON;
     if (media_is_multipart(content_type))
         return TAKES_FORM;
     if (!is_utf8(content_type))

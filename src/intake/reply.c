@@ -30,6 +30,16 @@ void reply_header(struct request *r, const char *name, const char *value)
     text_put(&r->reply.heads, value, strlen(value) + 1);
 }
 
+void reply_header_around(struct request *r, const char *name, const char *before, const char *text,
+                         const char *after)
+{
+    struct text *t = &r->reply.heads;
+    text_put(t, name, strlen(name) + 1);
+    text_str(t, before);
+    text_str(t, text);
+    text_put(t, after, strlen(after) + 1);
+}
+
 void reply_headerf(struct request *r, const char *name, const char *fmt, ...)
 {
     char value[512];

@@ -34,6 +34,10 @@ void reply_header(struct request *r, const char *name, const char *value);
 void reply_headerf(struct request *r, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Likewise; the value is a text between two others. */
+void reply_header_around(struct request *r, const char *name, const char *before, const char *text,
+                         const char *after);
+
 /* The first header of this name that was added; NULL: none. Borrowed. */
 const char *reply_get_header(const struct reply *reply, const char *name);
 

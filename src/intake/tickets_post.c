@@ -32,8 +32,8 @@ static void reply_ticket(struct request *r, unsigned status, const struct store_
     text_str(t, "\",\"tracking\":\"/t/");
     text_str(t, token);
     text_str(t, "\"}\n");
-    reply_headerf(r, "Location", "/v1/tickets/%s", ticket->ref);
-    reply_headerf(r, "Link", "</v1/tickets/%s>; rel=\"status\"", ticket->ref);
+    reply_header_around(r, "Location", "/v1/tickets/", ticket->ref, "");
+    reply_header_around(r, "Link", "</v1/tickets/", ticket->ref, ">; rel=\"status\"");
 }
 
 /* A browser is sent to the tracking page, which it can load again without posting again. */
