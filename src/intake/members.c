@@ -1,0 +1,202 @@
+#include "members.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+bool member_clock(const char *text)
+{
+    int hours, minutes, end = 0;
+    return strlen(text) == 5 && text[strspn(text, "0123456789:")] == '\0' &&
+           sscanf(text, "%2d:%2d%n", &hours, &minutes, &end) == 2 && end == 5 && minutes < 60 &&
+           (hours < 24 || (hours == 24 && minutes == 0));
+}
+
+static bool is_day(const char *text)
+{
+    struct tm tm = {0};
+    const char *end = strptime(text, "%Y-%m-%d", &tm);
+    int mday = tm.tm_mday;
+    if (!end || *end || strlen(text) != 10)
+        return false;
+    timegm(&tm); /* the 31st of a short month becomes another day */
+    return tm.tm_mday == mday;
+}
+
+bool member_local_time(const char *text)
+{
+    char day[11];
+    snprintf(day, sizeof day, "%.10s", text);
+    return strlen(text) == 16 && is_day(day) && text[10] == 'T' && member_clock(text + 11);
+}
+
+/* RFC 3339 with seconds and Z or an offset. */
+static bool is_time(const char *text)
+{
+    char day[17];
+    snprintf(day, sizeof day, "%.16s", text);
+    if (strlen(text) < 20 || strlen(text) > 35 || !member_local_time(day) || text[16] != ':')
+        return false;
+    const char *rest = text + 17;
+    if (rest[0] < '0' || rest[0] > '5' || rest[1] < '0' || rest[1] > '9')
+        return false;
+    rest += 2;
+    if (*rest == '.')
+        rest += 1 + strspn(rest + 1, "0123456789");
+    if (strcmp(rest, "Z") == 0)
+        return true;
+    return (*rest == '+' || *rest == '-') && strlen(rest) == 6 && member_clock(rest + 1);
+}
+
+static bool is_choice(const char *choices, const char *text)
+{
+    size_t n = strlen(text);
+    for (const char *at = choices; n && (at = strstr(at, text)); at += n)
+        if ((at == choices || at[-1] == ' ') && (!at[n] || at[n] == ',' || at[n] == ' '))
+            return strcmp(text, "or") != 0;
+    return false;
+}
+
+static size_t characters(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xC0) != 0x80;
+    return n;
+}
+
+static const char *keep_json(struct request *r, const json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT);
+    const char *kept = request_keep(r, text, strlen(text));
+    free(text);
+    return kept;
+}
+
+static void check_elements(const struct member *m, const json_t *value, struct violations *v)
+{
+    char pointer[96];
+    const char *name, *wrong;
+    size_t i;
+    json_t *element;
+    json_array_foreach(value, i, element) if ((wrong = m->check(NULL, element)))
+    {
+        snprintf(pointer, sizeof pointer, "/%s/%zu", m->name, i);
+        violate(v, pointer, "%s", wrong);
+    }
+    if (!json_is_object(value))
+        return;
+    json_object_foreach((json_t *)value, name, element) if ((wrong = m->check(name, element)))
+    {
+        snprintf(pointer, sizeof pointer, "/%s/%.64s", m->name, name);
+        violate(v, pointer, "%s", wrong);
+    }
+}
+
+/* The value as text; NULL: it breaks the rule, which is added. */
+static const char *take(struct request *r, const struct member *m, const json_t *value,
+                        struct violations *v)
+{
+    const char *text = json_string_value(value);
+    char pointer[64];
+    snprintf(pointer, sizeof pointer, "/%s", m->name);
+    switch (m->kind) {
+    case MEMBER_TEXT:
+        if (text && *text && characters(text) <= (size_t)m->max)
+            return request_keep(r, text, strlen(text));
+        violate(v, pointer, "must have 1 to %.0f characters", m->max);
+        return NULL;
+    case MEMBER_CHOICE:
+        if (text && is_choice(m->choices, text))
+            return request_keep(r, text, strlen(text));
+        violate(v, pointer, "must be %s", m->choices);
+        return NULL;
+    case MEMBER_ID:
+        if (json_is_integer(value) && json_integer_value(value) > 0 &&
+            json_integer_value(value) <= INT32_MAX)
+            return request_keepf(r, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        violate(v, pointer, "must be a whole number from 1");
+        return NULL;
+    case MEMBER_NUMBER:
+        if (json_is_number(value) && json_number_value(value) >= m->min &&
+            json_number_value(value) <= m->max)
+            return request_keepf(r, "%.9g", json_number_value(value));
+        violate(v, pointer, "must be a number from %g to %g", m->min, m->max);
+        return NULL;
+    case MEMBER_BOOL:
+        if (json_is_boolean(value))
+            return json_is_true(value) ? "true" : "false";
+        violate(v, pointer, "must be true or false");
+        return NULL;
+    case MEMBER_DAY:
+        if (text && is_day(text))
+            return request_keep(r, text, strlen(text));
+        violate(v, pointer, "must be a day as 2026-11-24");
+        return NULL;
+    case MEMBER_TIME:
+        if (text && is_time(text))
+            return request_keep(r, text, strlen(text));
+        violate(v, pointer, "must be a time as 2026-11-24T08:00:00Z");
+        return NULL;
+    case MEMBER_ARRAY:
+    case MEMBER_OBJECT:
+        if (m->kind == MEMBER_ARRAY ? json_is_array(value) : json_is_object(value)) {
+            check_elements(m, value, v);
+            return keep_json(r, value);
+        }
+        violate(v, pointer, m->kind == MEMBER_ARRAY ? "must be an array" : "must be an object");
+    }
+    return NULL;
+}
+
+static void take_all(struct request *r, json_t *root, const struct member *members, size_t n,
+                     const char **ret, struct violations *v)
+{
+    const char *name;
+    char pointer[64];
+    json_t *value;
+    json_object_foreach(root, name, value)
+    {
+        size_t i = 0;
+        while (i < n && strcmp(members[i].name, name) != 0)
+            i++;
+        if (i == n)
+            violate_unknown("", name, v);
+        else if (!json_is_null(value))
+            ret[i] = take(r, &members[i], value, v);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (members[i].required && !json_object_get(root, members[i].name)) {
+            snprintf(pointer, sizeof pointer, "/%s", members[i].name);
+            violate(v, pointer, "is required");
+        }
+}
+
+bool members_read(struct request *r, const struct member *members, size_t n,
+                  const char *ret[MEMBERS_MAX])
+{
+    struct violations v = {0};
+    json_t *root = r->body.len ? violations_read(r->body.data, r->body.len, &v) : json_object();
+    memset(ret, 0, sizeof *ret * MEMBERS_MAX);
+    if (root && !json_is_object(root))
+        violate(&v, "", "must be a JSON object");
+    else if (root)
+        take_all(r, root, members, n, ret, &v);
+    json_decref(root);
+    if (v.n)
+        reply_violations(r, &v);
+    return v.n == 0;
+}
+
+const char *member_expert(struct request *r)
+{
+    char *end;
+    long id = strtol(r->param[0], &end, 10);
+    if (r->param[0][0] >= '1' && r->param[0][0] <= '9' && !*end && id <= INT32_MAX)
+        return r->param[0];
+    reply_problem(r, PROBLEM_NOT_FOUND, "There is no such expert.");
+    return NULL;
+}
