@@ -35,6 +35,7 @@ enum { /* columns of claim.sql */
        COL_ADDRESS,
        COL_SECRET,
        COL_HOST,
+       COL_TOKEN,
 };
 
 static char *body_of(const PGresult *res, int row, const char *public_url)
@@ -54,6 +55,7 @@ static char *body_of(const PGresult *res, int row, const char *public_url)
         .customer_phone = pg_get_text(res, row, COL_CUSTOMER_PHONE),
         .expert_id = (int)pg_get_int8(res, row, COL_EXPERT_ID),
         .expert_name = pg_get_text(res, row, COL_EXPERT_NAME),
+        .token = pg_get_text(res, row, COL_TOKEN),
         .public_url = public_url,
     };
     return message_make(&m);

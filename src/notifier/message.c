@@ -46,6 +46,12 @@ char *message_make(const struct message *m)
     put(expert, "name", m->expert_name);
     put_object(root, "expert", expert);
     put(root, "complete_url", url);
+    if (m->token) {
+        free(url);
+        if (asprintf(&url, "%s/o/%s.%s", m->public_url, m->assignment_id, m->token) < 0)
+            abort();
+        put(root, "offer_url", url);
+    }
     char *text = json_dumps(root, JSON_COMPACT);
     if (!text)
         abort();

@@ -11,6 +11,7 @@ struct message { /* texts are borrowed; NULL: left out */
     const char *customer_name, *customer_phone;
     int expert_id;
     const char *expert_name;
+    const char *token;      /* secret of the link to the offer's page; NULL: no link */
     const char *public_url; /* of intake, without a slash at its end; "": relative */
 };
 

@@ -30,8 +30,9 @@ WITH busy AS (
 SELECT c.id, c.attempts, c.max_attempts, c.base_ms, c.cap_ms, c.timeout_ms, c.traceparent, c.message,
        c.assignment_id, t.id AS ticket_id, t.ref, t.type, t.area, t.problem, t.contract,
        to_char(t.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at,
-       t.customer_name, t.customer_phone, e.id AS expert_id, e.name AS expert_name, x.address, x.secret, c.host
+       t.customer_name, t.customer_phone, e.id AS expert_id, e.name AS expert_name, x.address, x.secret, c.host, a.token
   FROM claimed c
   JOIN ticket t ON t.id = c.ticket_id
   JOIN expert e ON e.id = c.expert_id
+  JOIN assignment a ON a.id = c.assignment_id
   LEFT JOIN expert_contact x ON x.expert_id = c.expert_id AND x.channel = c.channel

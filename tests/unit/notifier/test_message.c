@@ -66,6 +66,16 @@ Test(message, complete_url_begins_with_the_public_url)
     json_decref(json);
 }
 
+Test(message, the_link_to_the_offers_page_has_its_secret)
+{
+    struct message m = whole;
+    m.token = "s-1";
+    m.public_url = "https://squad.example.com";
+    json_t *json = made(&m);
+    cr_expect_str_eq(text_at(json, NULL, "offer_url"), "https://squad.example.com/o/a-1.s-1");
+    json_decref(json);
+}
+
 Test(message, what_the_ticket_lacks_is_left_out)
 {
     struct message m = whole;
