@@ -3,7 +3,8 @@
 -- two batches that meet can not deadlock. A ticket that is offered to several at once has a row for
 -- each, place 1 to offers. facts: why this expert, or why nobody. announce: the waiting is news;
 -- numbers that change while a ticket waits are written without a new event. retry_us: when the clock
--- alone changes the answer.
+-- alone changes the answer. IS TRUE: taken is looked up in a hash table; the planner, who does not know
+-- how long arrays are, would join it by comparing every row with every other.
 WITH input AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::integer[], $7::text[],
                          $8::boolean[], $9::text[], $10::bigint[])
@@ -52,7 +53,9 @@ WITH input AS (
 ), reserved AS (
     INSERT INTO assignment (ticket_id, expert_id, attempt, place, expert_version, why)
     SELECT p.ticket_id, p.expert_id, p.attempt, p.place, p.expert_version, p.facts::jsonb
-      FROM picked p JOIN taken USING (expert_id) ORDER BY p.ticket_id, p.place
+      FROM picked p
+     WHERE (p.expert_id IN (SELECT t.expert_id FROM taken t)) IS TRUE
+     ORDER BY p.ticket_id, p.place
     RETURNING id, ticket_id, expert_id, attempt, place, why
 ), asked AS (
     INSERT INTO notice (assignment_id, ticket_id, expert_id, channel, message, traceparent)
