@@ -26,7 +26,7 @@ def stack():
         yield s
 
 
-@pytest.mark.parametrize("page", ["docs/http.md", "docs/operating.md", "docs/sql.md"])
+@pytest.mark.parametrize("page", ["docs/http.md", "docs/operating.md", "docs/sql.md", "docs/dispatch.md"])
 def test_the_commands_of_a_page_run(stack, page):
     found = blocks(page)
     assert found
