@@ -8,4 +8,4 @@ COMMENT ON FUNCTION squad.offers_version(integer) IS 'Changes with the offers an
 REVOKE EXECUTE ON FUNCTION squad.offers_version(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION squad.offers_version(integer) TO squad_intake;
 
-SELECT squad.register_migration(17, 'offers_http');
+SELECT squad.register_migration(18, 'offers_http');
