@@ -5,6 +5,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from relay_alone import World  # noqa: E402
+from testdb import TestDb  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def template():
+    World.template = TestDb()
+    yield
+    World.template.drop()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import confluent_kafka as ck
 import pytest
-from relay_alone import LEADS, STANDS_BY, header
+from relay_alone import LEADS, STANDS_BY, World, header
 
 EXIT_FENCED, EXIT_DEADLINE = 7, 8
 
@@ -69,6 +69,8 @@ def test_a_standby_waits_for_the_lock_and_takes_over_when_the_leader_is_killed(w
 def test_a_frozen_leader_loses_the_lead_by_itself(w):
     one = w.leader("--leader-timeout", "2000")
     two = w.start("--leader-timeout", "2000").wait_log(STANDS_BY)
+    time.sleep(2.5)
+    assert "recovers" not in one.log(), "one that is only idle keeps it"
     w.write(10)
     w.wait_published()
     one.send(signal.SIGSTOP)
@@ -88,12 +90,6 @@ def test_a_frozen_leader_loses_the_lead_by_itself(w):
     assert one.stop() == 0 and w.check() == 31
 
 
-def test_an_idle_leader_keeps_the_lead(w):
-    one = w.leader("--leader-timeout", "2000")
-    time.sleep(3)
-    assert one.log().count(LEADS) == 1 and "recovers" not in one.log()
-
-
 def test_zombies_double_and_lose_nothing(w):
     """The leader is frozen at any moment, also amid a transaction; another takes over; the first wakes up."""
     seed = int(time.time())
@@ -101,7 +97,7 @@ def test_zombies_double_and_lose_nothing(w):
     rng = random.Random(seed)
     relays = [w.leader(), w.start().wait_log(STANDS_BY)]
     writer = Writer(w)
-    for turn in range(5):
+    for turn in range(4):
         leads, waits = relays[turn % 2], relays[(turn + 1) % 2]
         before = waits.log().count(LEADS)
         time.sleep(0.2 + rng.random() * 0.2)
@@ -124,7 +120,7 @@ def test_kills_double_and_lose_nothing(w):
     print(f"seed {seed}")
     rng = random.Random(seed)
     writer = Writer(w)
-    for _ in range(8):
+    for _ in range(6):
         r = w.leader("--batch-max", "40")
         time.sleep(rng.random() * 0.3)
         r.kill()
@@ -182,49 +178,34 @@ def test_term_ends_it_within_its_deadline_and_with_nothing_open(w):
     assert w.check() == 5001
 
 
-def test_term_while_kafka_is_frozen_ends_it_within_the_deadline(w, frozen_kafka):
-    freeze, _ = frozen_kafka
-    r = w.leader("--shutdown-timeout", "1000")
-    w.write(1)
-    w.wait_published()
-    freeze()
-    w.write(10)
-    time.sleep(1)
-    at = time.monotonic()
-    r.send(signal.SIGTERM)
-    code = r.wait(15)
-    took = time.monotonic() - at
-    assert code == EXIT_DEADLINE, r.log()
-    assert took < 1 + 2 + 3 + 1, f"{took:.1f} s"  # deadline, one slice of a commit, one close
-
-
-def test_term_while_it_recovers_and_kafka_is_frozen(w, frozen_kafka):
+def test_while_kafka_is_frozen_term_is_obeyed_and_afterwards_all_goes_on(w, frozen_kafka):
     freeze, thaw = frozen_kafka
-    w.write(10)
-    w.drain()
-    w.write(10)
-    freeze()
-    r = w.start()
-    time.sleep(1)
-    at = time.monotonic()
-    r.send(signal.SIGTERM)
-    code = r.wait(30)
-    took = time.monotonic() - at
-    thaw()
-    assert code in (0, EXIT_DEADLINE) and took < 10, f"exit {code} after {took:.1f} s\n{r.log()}"
-    w.drain()
-    assert w.check() == 20
-
-
-def test_it_goes_on_by_itself_when_kafka_was_frozen(w, frozen_kafka):
-    freeze, thaw = frozen_kafka
-    r = w.leader()
-    writer = Writer(w, pause_s=0.01)
-    time.sleep(0.3)
-    freeze()
-    time.sleep(3)
-    thaw()
-    writer.stop()
-    w.wait_published()
-    assert r.stop() == 0
-    w.check()
+    other = World()
+    try:
+        r, stays = w.leader("--shutdown-timeout", "1000"), other.leader()
+        w.write(1)
+        w.wait_published()
+        freeze()
+        w.write(10)
+        other.write(10)
+        time.sleep(1)
+        at = time.monotonic()
+        r.send(signal.SIGTERM)
+        code, took = r.wait(20), time.monotonic() - at
+        assert code == EXIT_DEADLINE, r.log()
+        assert took < 1 + 2 + 3 + 2, f"{took:.1f} s"  # the deadline, one slice of a commit, one close; a busy machine
+        # So it is while it recovers.
+        r = w.start()
+        time.sleep(1)
+        at = time.monotonic()
+        r.send(signal.SIGTERM)
+        code, took = r.wait(30), time.monotonic() - at
+        thaw()
+        assert code in (0, EXIT_DEADLINE) and took < 10, f"exit {code} after {took:.1f} s\n{r.log()}"
+        other.wait_published(timeout_s=60)
+        assert stays.stop() == 0 and other.check() == 10
+        w.drain()
+        assert w.check() == 11
+    finally:
+        thaw()
+        other.close()

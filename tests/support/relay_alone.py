@@ -67,8 +67,10 @@ class Running:
 
 
 class World:
+    template = None  # a migrated database; whoever makes it drops it
+
     def __init__(self, topics=True):
-        self.db = TestDb()
+        self.db = TestDb(template=World.template)
         self.prefix = self.db.name
         self.broker = os.environ["SQUAD_KAFKA"]  # missing: the test fails, it does not skip
         self.dir = Path(tempfile.mkdtemp(prefix="relay-", dir=HERE / "build"))

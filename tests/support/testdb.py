@@ -16,7 +16,7 @@ class TestDb:
     __test__ = False
     template = None  # migrated once in this process; the others are copies of it
 
-    def __init__(self, migrated=True):
+    def __init__(self, migrated=True, template=None):
         self.server = os.environ["SQUAD_DB"]  # missing: the test fails, it does not skip
         self.name = "squad_test_" + secrets.token_hex(6)
         if migrated and not TestDb.template:
