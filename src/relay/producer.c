@@ -214,8 +214,8 @@ int producer_row(struct producer *p, int topic, const struct outbox_row *row, st
 
 static const char *cut(char *buf, const char *text)
 {
-    snprintf(buf, DEAD_TEXT_MAX_BYTES + 1, "%s", text ? text : "");
-    return text ? buf : NULL;
+    snprintf(buf, DEAD_TEXT_MAX_BYTES + 1, "%s", text);
+    return buf;
 }
 
 int producer_dead(struct producer *p, const struct outbox_row *row, const char *meant_for,
@@ -226,7 +226,8 @@ int producer_dead(struct producer *p, const struct outbox_row *row, const char *
     size_t size = row->payload_size, room = (size_t)p->topics->message_max_bytes;
     struct outbox_row short_row = *row;
     short_row.type = cut(type, row->type);
-    short_row.traceparent = cut(trace, row->traceparent);
+    if (row->traceparent)
+        short_row.traceparent = cut(trace, row->traceparent);
     snprintf(seq, sizeof seq, "%" PRId64, row->seq);
     snprintf(bytes, sizeof bytes, "%zu", size);
     rd_kafka_headers_t *h = event_headers(p, &short_row);

@@ -63,6 +63,7 @@ static int open_pair(struct relay *r, struct err *reterr)
                                      .transaction_ms = (int)r->conf->transaction_ms};
         if (producer_open(&r->pair[i], &o, OPEN_TIMEOUT_MS, reterr))
             return -1;
+        leader_keep(&r->leader);
     }
     return 0;
 }

@@ -111,10 +111,10 @@ class World:
     def leader(self, *args, name=None):
         return self.start(*args, name=name).wait_log(LEADS)
 
-    def drain(self, *args):
+    def drain(self, *args, timeout_s=30):
         """Runs a relay until all is published; its log."""
         r = self.start("--drain", *args)
-        assert r.wait() == 0, r.log()
+        assert r.wait(timeout_s) == 0, r.log()
         return r.log()
 
     def refused(self, *args):
