@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from . import campaign, checks, faults
-from .run import HERE, Storm
+from .run import DRAIN_WAIT_S, HERE, Storm
 
 
 def show(result, args):
@@ -75,6 +75,10 @@ def main():
     sub.add_argument("--build", default=str(HERE / "build"), help="build directory whose bin is stormed")
     sub.add_argument("--rate-max", type=float, default=2000.0, help="tickets posted per second, at most")
     sub.add_argument("--drain-limit", type=float, default=120.0, help="seconds from heal to drained, at most")
+    sub.add_argument("--drain-wait", type=float, default=DRAIN_WAIT_S, help="how long is looked on when it does not drain")
+    sub.add_argument("--sql", type=Path, help="statements for the migrated database: a defect, a missing constraint")
+    sub.add_argument("--arguments", action="append", default=[], metavar="PROGRAM=OPTIONS",
+                     help="options of a program: assigner=--no-advisory-locks")
     sub.add_argument("--keep", action="store_true", help="keep the evidence of a good run too")
     sub.add_argument("--go-on", action="store_true", help="next seed even after a failure")
     sub.add_argument("--verbose", action="store_true", help="one line a fault")

@@ -16,6 +16,8 @@ from .model import RULES, Model
 CHECKS = {}
 EXPLAINED_FOR_S = 15.0  # a fault explains repeats until so long after its end
 BARRIER = "squad.relay.barrier.v1"
+CREATED = "squad.ticket.created.v1"
+SKIPS = "offsets-skipped-assigner"  # the fault after which events are not brought to the assigner
 
 
 def check(name):
@@ -303,6 +305,23 @@ def not_even_an_aborted_transaction_holds_what_was_not_committed(ev):
     for r in ev.uncommitted:
         if r["id"] not in events:
             yield f"{r['type']} {r['id']} in {r['topic']}[{r['partition']}]@{r['offset']} was never committed"
+
+
+@check("acted-on-nothing")
+def consumers_act_on_what_was_committed(ev):
+    known = {e.id for e in ev.model.events}
+    known |= {r["id"] for r in read_lines(ev.dir / "committed.jsonl") if r["poison"]}
+    for event in ev.model.acted_on - known:
+        yield f"a consumer acted on event {event}, which nobody has committed"
+
+
+@check("not-acted-on")
+def every_ticket_is_brought_to_the_assigner_by_its_event(ev):
+    if any(f["id"] == SKIPS for f in ev.faults):
+        return
+    for e in ev.model.events:
+        if e.type == CREATED and e.id not in ev.model.acted_on:
+            yield f"{e.type} {e.id} of {e.key} was never acted on"
 
 
 @check("live-reader")

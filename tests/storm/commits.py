@@ -8,7 +8,7 @@ COLUMN = re.compile(r'(?:"([^"]+)"|(\w+))\[(?:[^\[\]]|\[\])+\]:(\'(?:[^\']|\'\')
 TABLE = re.compile(r"table (\w+)\.(\w+): (INSERT|UPDATE|DELETE): ")
 COMMIT = re.compile(r"COMMIT (\d+)(?: \(at ([^)]+)\))?")
 READ = {"ticket", "dispatch", "assignment", "notice", "expert", "expert_load", "expert_skill", "expert_area", "absence",
-        "exclusion", "ticket_type", "ticket_type_skill"}
+        "exclusion", "inbox", "ticket_type", "ticket_type_skill"}
 
 
 @dataclass

@@ -48,6 +48,7 @@ class Model:
         self.skills, self.areas = defaultdict(dict), defaultdict(set)
         self.absences, self.excluded = defaultdict(dict), {}
         self.types = {}
+        self.acted_on = set()
         self.events, self.last_seq = [], {}
         self.commits = self.checked_states = 0
 
@@ -149,6 +150,10 @@ class Model:
         self.notices[row["id"]] = row
         if verb == "INSERT":
             self.told_jobs.add(row["assignment_id"])
+
+    def on_inbox(self, verb, row):
+        if verb == "INSERT":
+            self.acted_on.add(row["event_id"])
 
     def on_expert(self, verb, row):
         self.available[int(row["id"])] = (verb != "DELETE" and row["active"] == "true"

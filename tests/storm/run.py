@@ -38,7 +38,7 @@ class Storm:
         self.notes = open(self.dir / "run.jsonl", "a")
         self.notes_guard = threading.Lock()
         self.build = Path(options.build).resolve()
-        self.stack = Stack(self.dir, self.build / "bin", self.note)
+        self.stack = Stack(self.dir, self.build / "bin", self.note, self.o.arguments)
         self.world = None
         self.allowed_exits = Counter()  # (kind, code) that a fault which is under way accounts for
         self.active, self.lane_guard = set(), threading.Condition()
@@ -93,6 +93,8 @@ class Storm:
         with self.stack.db() as db:
             db.execute("SELECT pg_create_logical_replication_slot('storm', 'test_decoding')")
             company.make(db, self.stack, self.o.seed)
+            if self.o.sql:
+                db.execute(self.o.sql.read_text())
         config = {"seed": self.o.seed, "tickets": self.o.tickets, "experts": company.EXPERTS, "work_s": WORK_S,
                   "intake_ports": [self.stack.port["intake-1-http"]], "api_key": self.stack.api_key,
                   "webhook_secret": self.stack.webhook_secret, "receiver_port": self.stack.port["hooks-server"],
@@ -212,7 +214,7 @@ class Storm:
         self.changes.stop()
         healed = time.monotonic()
         self.note("healed")
-        until = healed + DRAIN_WAIT_S
+        until = healed + self.o.drain_wait
         posted = None
         left = {}
         while time.monotonic() < until:
@@ -222,7 +224,7 @@ class Storm:
             if not stats["posting"]:
                 posted = posted or time.monotonic()
             elif posted is None and stats["acked"] < self.o.tickets:
-                until = time.monotonic() + DRAIN_WAIT_S  # the faults were over before the load
+                until = time.monotonic() + self.o.drain_wait  # the faults were over before the load
             left = self.left() | {"posting": stats["posting"], "working": stats["working"]}
             if not any(left.values()):
                 self.drained_s = round(time.monotonic() - max(healed, posted), 1)
@@ -237,7 +239,12 @@ class Storm:
                 "SELECT (SELECT count(*) FROM squad.ticket), "
                 "(SELECT count(*) FROM squad.dispatch WHERE state IN ('completed', 'canceled')), "
                 "(SELECT count(*) FROM squad.notice WHERE state IN ('pending', 'sending'))").fetchone()
-        return {"tickets": row[0] - row[1], "notices": row[2]}
+            left = {"tickets": row[0] - row[1], "notices": row[2]}
+            if not any(left.values()) and not self.counts[checks.SKIPS]:
+                left["unread"] = db.execute(
+                    "SELECT count(*) FROM squad.outbox o WHERE o.type = 'squad.ticket.created.v1' "
+                    "AND NOT EXISTS (SELECT FROM squad.inbox i WHERE i.event_id = o.id)").fetchone()[0]
+        return left
 
     # --- evidence ---
 

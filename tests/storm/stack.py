@@ -60,8 +60,10 @@ class Kept(Process):
 
 
 class Stack:
-    def __init__(self, run_dir, bin_dir, note):
+    def __init__(self, run_dir, bin_dir, note, arguments=()):
+        """arguments: options of programs, as "assigner=--no-advisory-locks"."""
         self.run_dir, self.bin_dir, self.note = Path(run_dir).resolve(), Path(bin_dir).resolve(), note
+        self.arguments = {kind: options.split() for kind, options in (a.split("=", 1) for a in arguments)}
         for name in ("log", "pid", "crash"):
             (self.run_dir / name).mkdir(parents=True, exist_ok=True)
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("SQUAD_", "PG"))}
@@ -172,7 +174,7 @@ class Stack:
         """Starts a program, or starts it again, with additional environment and arguments."""
         kept = self.kept.get(name)
         if kept is None:
-            kept = Kept(self, name, [str(self.bin_dir / f"squad-{kind_of(name)}")],
+            kept = Kept(self, name, [str(self.bin_dir / f"squad-{kind_of(name)}"), *self.arguments.get(kind_of(name), [])],
                         self.env | self.program_env(name), self.run_dir / "log" / f"{name}.log",
                         self.run_dir / "pid" / name)
         with kept.guard:

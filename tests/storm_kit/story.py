@@ -65,6 +65,7 @@ class Story:
             self.commit(change("ticket", "INSERT", id=ticket, ref=REFS[ticket], customer_ref=marker, type="tv",
                                area="28013"),
                         self.event("ticket", ticket, "squad.ticket.created.v1", 1.1))
+            self.commit(change("inbox", "INSERT", consumer="assigner", event_id=self.records[-1]["id"]))
             self.history.append({"e": "ok", "op": n + 1, "copy": 0, "kind": "new", "key": f"k{n}", "status": 201,
                                  "id": ticket, "ref": REFS[ticket], "created_at": "x", "t": 1.2})
         self.history += [

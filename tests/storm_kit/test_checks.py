@@ -37,11 +37,21 @@ def one_key_gets_two_answers(s):
     s.history.append(s.history[1] | {"created_at": "y"})
 
 
-@spoil("one-key-one-ticket", "equal-answers", "all-done")
+@spoil("one-key-one-ticket", "equal-answers", "all-done", "not-acted-on")
 def one_key_makes_two_tickets(s):
     s.commit(change("ticket", "INSERT", id="dd", ref="DDDDD-DDDDD", customer_ref="op-1", type="tv", area="28013"),
              s.event("ticket", "dd", "squad.ticket.created.v1", 9.0))
     s.history.append(s.history[1] | {"id": "dd", "ref": "DDDDD-DDDDD"})
+
+
+@spoil("not-acted-on")
+def an_event_is_not_brought_to_the_assigner(s):
+    s.drop("inbox: INSERT")
+
+
+@spoil("acted-on-nothing")
+def a_consumer_acts_on_an_event_of_an_aborted_transaction(s):
+    s.commit(change("inbox", "INSERT", consumer="assigner", event_id="00000009-9999-4000-8000-000000000000"))
 
 
 @spoil("refused-yet-stored", "answers")
@@ -156,7 +166,7 @@ def a_second_offer_stays_when_one_has_accepted(s):
         change("assignment", "UPDATE", id="x", ticket_id=A, expert_id=1, state="accepted")])
 
 
-@spoil("ticket-with-event", "event-phantom", "uncommitted-phantom")
+@spoil("acted-on-nothing", "ticket-with-event", "event-phantom", "uncommitted-phantom")
 def a_ticket_has_no_event(s):
     s.drop("outbox", "created.v1", A)
 

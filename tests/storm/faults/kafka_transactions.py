@@ -1,5 +1,6 @@
 """The broker and the relay's transactions: killed between PrepareCommit and the markers, EndTxn late or unanswered."""
 import signal
+import time
 
 from . import Fault, NotNow, fault
 from ..broker_files import TransactionStates, forget_markers
@@ -19,6 +20,7 @@ class AimedKill(Fault):
         states = TransactionStates(data)
         self.stack.hold("kafka")
         transaction = states.wait("PrepareCommit", WAIT_S)
+        time.sleep(self.late_s())
         if transaction is None or self.stack.signal("kafka", signal.SIGKILL) is None:
             raise NotNow("no transaction was committed")
         if self.with_relay:
@@ -31,6 +33,10 @@ class AimedKill(Fault):
         if self.forgets:
             self.facts["forgot"] = forget_markers(data)
         self.stack.release("kafka")
+
+    def late_s(self):
+        """Sometimes a little later, so that some of the markers are written and others not."""
+        return self.rng.choice((0, 0, 0.0005, 0.001, 0.002)) if self.forgets else 0
 
     def heal(self):
         self.stack.release("kafka")
