@@ -1,0 +1,1 @@
+"""Deliberate defects of squad, each of which the storm must see. See README.md."""
