@@ -16,7 +16,7 @@ from .kafka_transactions import AimedKill
 from ..stack import HERE, PROGRAMS
 
 FIRED_WAIT_S = 12.0
-FROZEN_MAX_S = 20.0
+FROZEN_S, FROZEN_LONG_S = (0.3, 4.0), (10.0, 25.0)  # the long one is one in five, for zombies
 # Passed when a program starts, when it is asked to stop; all others under load.
 AT_START = ("connect", "lock", "init", "position", "roster", "reclaim")
 AT_STOP = ("drain", "leave")
@@ -69,7 +69,7 @@ class CrashPoint(Fault):
                 raise NotNow(f"{self.point} was not passed")
             time.sleep(0.01)
         if freezes:
-            self.facts["frozen_s"] = round(self.rng.uniform(1, FROZEN_MAX_S), 1)
+            self.facts["frozen_s"] = round(self.rng.uniform(*(FROZEN_LONG_S if self.rng.random() < 0.2 else FROZEN_S)), 1)
             time.sleep(self.facts["frozen_s"])
             self.stack.signal(self.name, signal.SIGCONT)
         else:
