@@ -213,10 +213,10 @@ def latencies(b, capacity):
 FILL = """
 INSERT INTO squad.ticket (id, ref, client_id, key_hash, body_hash, source, type, area, problem, customer_ref, customer_name,
                           customer_phone, customer_email)
-SELECT lpad(to_hex(i), 32, '0')::uuid, r[1] || '-' || r[2], 1, decode(md5(i::text), 'hex'), sha256('x'), 'web', 'tv', '28013',
+SELECT lpad(to_hex(i), 32, '0')::uuid, substr(h, 1, 5) || '-' || substr(h, 6, 5), 1, decode(md5(i::text), 'hex'),
+       '\\x00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff', 'web', 'tv', '28013',
        'No picture since this morning, the sound is fine', 'C-1001', 'Ana Ruiz', '+34600123456', 'ana@example.com'
-  FROM generate_series(%s, %s) AS i,
-       LATERAL regexp_matches(upper(left(md5((-i)::text), 10)), '(.{5})(.{5})') AS r
+  FROM generate_series(%s, %s) AS i, upper(md5((-i)::text)) AS h
     ON CONFLICT DO NOTHING"""
 
 
