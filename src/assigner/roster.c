@@ -360,8 +360,10 @@ static uint32_t new_slot(struct roster *r, int32_t id)
 static bool same_facts(const struct expert *a, const struct expert *b)
 {
     return a->active == b->active && a->n_skills == b->n_skills && a->n_areas == b->n_areas &&
-           (!a->n_skills || memcmp(a->skills, b->skills, a->n_skills * sizeof *a->skills) == 0) &&
-           (!a->n_areas || memcmp(a->areas, b->areas, a->n_areas * sizeof *a->areas) == 0);
+           (!a->skills || !b->skills ||
+            memcmp(a->skills, b->skills, a->n_skills * sizeof *a->skills) == 0) &&
+           (!a->areas || !b->areas ||
+            memcmp(a->areas, b->areas, a->n_areas * sizeof *a->areas) == 0);
 }
 
 static void tick_at(struct roster *r, int64_t at_us, int64_t now_us)

@@ -96,8 +96,10 @@ static const char *after_request_line(const struct gate *g, const char *head, co
 {
     static const char line_end[2] = {0};
     size_t method_len = strnlen(head, (size_t)(end - head));
-    const char *version = g->target ? g->target + g->target_len + 1 : NULL;
-    if (!is_token(head, method_len) || head + method_len + 1 != g->target || version >= end)
+    if (!g->target || !is_token(head, method_len) || head + method_len + 1 != g->target)
+        return NULL;
+    const char *version = g->target + g->target_len + 1;
+    if (version >= end)
         return NULL;
     const char *p = version + strnlen(version, (size_t)(end - version));
     if (end - p < 2 || memcmp(p, line_end, 2) != 0)
