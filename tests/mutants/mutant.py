@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[2]
 FOLDER = Path(__file__).resolve().parent
-WORK = HERE / "build" / "mutants"
+WORK = HERE / os.environ.get("MUTANTS_WORK", "build/mutants")
 COPIED = ("Makefile", "mk", "src", "sql", "tools")
 BUILT = ("obj", "gen", "lib", "stamp", "bin")
 KEYS = {"title", "faults", "count", "tickets", "rate", "runs", "arguments", "weaken", "edit", "function", "sql"}
@@ -133,7 +133,7 @@ def storm(mutant, build, sql, seed, keep=False):
     result = WORK / "result.json"
     result.unlink(missing_ok=True)
     argv = ["/usr/bin/python3", "-m", "storm", "run", "--build", build, "--seed", seed, "--tickets", mutant.tickets,
-            "--faults", mutant.count, "--rate-max", mutant.rate, "--json", result, "--drain-wait", 45]
+            "--faults", mutant.count, "--rate-max", mutant.rate, "--json", result, "--drain-wait", 25]
     if mutant.faults:
         argv += ["--only", ",".join(mutant.faults)]
     if sql:
