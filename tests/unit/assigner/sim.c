@@ -172,7 +172,7 @@ static void make_company(struct sim *s)
 {
     static const int64_t due_s[] = {0, 900, 3600, 14400, 86400, 259200};
     for (int z = 0; z < ZONES; z++) {
-        char prefix[8];
+        char prefix[16];
         s->zone_lat[z] = 40 + z / 5 * 0.12;
         s->zone_lon[z] = -4 + z % 5 * 0.12;
         snprintf(prefix, sizeof prefix, "%02d", z);
