@@ -106,7 +106,7 @@ def test_a_topic_is_missing(w):
 
 def test_a_topic_that_vanishes_while_the_relay_runs(w):
     w.write(1)
-    r = w.leader()
+    r = w.leader("--transaction-timeout", "2000")
     w.wait_published()
     delete_topic(w, "tickets")
     w.write(50)
