@@ -4,7 +4,7 @@ RUNS    ?= 1
 TICKETS ?= 20000
 FAULTS  ?= 45
 STORM    = cd tests && /usr/bin/python3 -m storm
-.PHONY: storm storm-quick storm-campaign storm-tables
+.PHONY: storm storm-quick storm-campaign storm-recovery storm-tables
 
 storm: deps ## storm it with seeded faults: SEED= RUNS= TICKETS= FAULTS=
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault
@@ -17,6 +17,11 @@ storm-quick: deps ## storm it with every kind of fault once, some minutes
 storm-campaign: deps ## add RUNS runs to the campaign in build/storm-campaign.jsonl
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault
 	@$(STORM) run --build ../build/fault --seed $(SEED) --runs $(RUNS) --tickets $(TICKETS) --faults $(FAULTS) \
+	    --campaign ../build/storm-campaign.jsonl
+
+storm-recovery: deps ## kill -9 each program twenty times while nothing else is broken, into the same file
+	@$(MAKE) --no-print-directory -j$(JOBS) all fault
+	@$(STORM) run --build ../build/fault --seed $(SEED) --only 'calm-kill-*' --faults 80 --tickets 20000 --rate-max 200 \
 	    --campaign ../build/storm-campaign.jsonl
 
 storm-tables: ## print the campaign's tables for docs/reliability.md

@@ -59,8 +59,12 @@ class Evidence:
             return sum(b'"poison":"1"' in line or b'"poison": "1"' in line for line in f)
 
     @cached_property
-    def hooks(self):
+    def deliveries(self):
         return read_lines(self.dir / "hooks.jsonl")
+
+    @cached_property
+    def hooks(self):
+        return [h for h in self.deliveries if "trap" not in h]
 
     @cached_property
     def run(self):
@@ -359,6 +363,13 @@ def each_notice_goes_to_its_expert(ev):
             yield f"assignment {job.id} of expert {job.expert} was told to expert {h['expert']}"
         if not h["signed"]:
             yield f"the delivery {h['webhook_id']} to expert {h['expert']} is not signed"
+
+
+@check("redirect-followed")
+def no_redirect_is_followed(ev):
+    for h in ev.deliveries:
+        if "trap" in h:
+            yield f"a redirect to a loopback address was followed: {h['trap']}"
 
 
 @check("notice-duplicated")

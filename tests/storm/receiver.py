@@ -40,7 +40,7 @@ class Receiver:
         self.modes = {}
         self.seen = 0
         self.experts = config["experts"]
-        self.loopback = f"http://127.0.0.1:{config['trap_port']}/"
+        self.loopback = f"http://127.0.0.1:{config['trap_port']}/trap"
 
     def behave(self, mode, share, seed):
         rng = random.Random(seed)
@@ -75,6 +75,10 @@ class Receiver:
             if body.get("type") == "offer":
                 self.take(job)
 
+    def note_trap(self, path):
+        """Nobody is told to come here but by a redirect, which must not be followed."""
+        os.write(self.out, (json.dumps({"t": round(time.time(), 6), "trap": path}) + "\n").encode())
+
     async def serve(self, reader, writer):
         try:
             while await self.one(reader, writer):
@@ -87,6 +91,9 @@ class Receiver:
     async def one(self, reader, writer):
         first, headers, body = await read_message(reader)
         path = first.split(" ")[1]
+        if not path.startswith("/experts/"):
+            self.note_trap(path)
+            return False
         expert = int(path.rsplit("/", 1)[1])
         mode = self.modes.get(expert, "well")
         self.record(expert, headers, body, mode)

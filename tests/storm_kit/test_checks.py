@@ -283,6 +283,11 @@ def a_delivery_is_not_signed(s):
     s.hooks[-1]["signed"] = False
 
 
+@spoil("redirect-followed")
+def a_redirect_was_followed(s):
+    s.hooks.append({"t": 9.0, "trap": "/trap"})
+
+
 @spoil("notice-duplicated")
 def a_notice_is_repeated_under_a_new_id(s):
     s.hooks.append(s.hooks[-1] | {"webhook_id": "other"})
