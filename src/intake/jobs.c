@@ -16,7 +16,7 @@ static const struct pg_stmt why = {"ticket_why", sql_ticket_why, 2, false};
 
 static const struct member who[] = {{.name = "expert_id", .kind = MEMBER_ID}};
 
-/* (assignment, state): then the step of the route, for the expert that the body names. */
+/* (assignment, state, expert): then the step of the route, for the expert that the body names. */
 static void on_job(struct request *r, const PGresult *res)
 {
     const char *value[MEMBERS_MAX], *step = strrchr(r->route->pattern, '/') + 1;
@@ -27,7 +27,9 @@ static void on_job(struct request *r, const PGresult *res)
     const char *job = request_keep(r, PQgetvalue(res, 0, 0), strlen(PQgetvalue(res, 0, 0)));
     if (!members_read(r, who, 1, value))
         return;
-    if (strcmp(step, "complete") == 0)
+    if (value[0] && strcmp(value[0], PQgetvalue(res, 0, 2)) != 0)
+        reply_problem(r, PROBLEM_NOT_FOUND, "This expert does not have this ticket.");
+    else if (strcmp(step, "complete") == 0)
         ASK(r, &job_complete, reply_row, job, r->actor, r->traceparent);
     else
         ASK(r, &job_move, reply_row, job, value[0],

@@ -161,6 +161,8 @@ def test_a_job_goes_its_steps_by_the_tickets_reference(stack, client):
     ref, offer, expert, _ = offered(stack, client)
     assert client.request("POST", f"/v1/tickets/{ref}/en-route")[0] == 409  # not accepted yet
     client.request("POST", f"/v1/offers/{offer}/accept")
+    for step in ("en-route", "arrived", "complete"):
+        assert client.request("POST", f"/v1/tickets/{ref}/{step}", {"expert_id": expert + 1})[0] == 404, step
     for step, expected in (("en-route", "en_route"), ("en-route", "en_route"), ("arrived", "on_site"), ("en-route", "on_site"),
                            ("complete", "completed"), ("complete", "completed")):
         status, _, answer = client.request("POST", f"/v1/tickets/{ref}/{step}")

@@ -185,19 +185,27 @@ def every_request_gets_a_certain_answer(ev):
         yield f"{line['kind']} {line['key']} was never answered for certain"
 
 
-@check("completed")
-def completed_jobs_stay_completed(ev):
+# What a step that was answered 200 has left behind: the assignment was in one of these states.
+DONE_BY = {"accept": {"accepted", "en_route", "on_site", "completed"}, "decline": {"declined"},
+           "en-route": {"en_route", "on_site", "completed"}, "arrived": {"on_site", "completed"},
+           "complete": {"completed"}}
+
+
+@check("experts")
+def what_experts_were_told_is_true(ev):
     for line in ev.history:
-        if line["e"] != "completed":
+        if line["e"] != "step" or line["step"] == "silent":
             continue
-        job = ev.model.assignments.get(line["job"])
-        done = job and job.state in RULES["assignment"]["done"]
-        if line["status"] == 200 and not done:
-            yield f"assignment {line['job']} was completed with 200 and is {job and job.state}"
-        elif line["status"] == 409 and (job is None or done or job.state not in RULES["assignment"]["last"]):
-            yield f"assignment {line['job']} was answered 409 and is {job and job.state}"
-        elif line["status"] not in (200, 409):
-            yield f"completing {line['job']} was answered {line['status']}"
+        step, status, job = line["step"], line["status"], ev.model.assignments.get(line["job"])
+        said = f"{step} of assignment {line['job']} was answered {status}"
+        if job is None or status not in (200, 404, 409):
+            yield f"{said} and it is {job and job.state}"
+        elif status == 200 and not DONE_BY[step] & job.reached:
+            yield f"{said} and it has been {sorted(job.reached)}"
+        elif status == 404 and step in ("accept", "decline", "complete"):
+            yield f"{said} and it is {job.state}"
+        elif status == 409 and job.state in RULES["assignment"]["done"] and step != "decline":
+            yield f"{said} and it is {job.state}"
 
 
 @check("canceled")

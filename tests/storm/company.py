@@ -9,6 +9,8 @@ EXPERTS = 160
 PREFIXES = ("280", "2800", "2801", "2802", "2803", "2804", "2805")
 RETRY = {"max_attempts": 4, "base_ms": 100, "cap_ms": 1000, "timeout_ms": 1500}
 CHANGE_PAUSE_S = (0.1, 0.5)
+OFFER_TIMEOUT_S, EXCLUDE_S = 8, 2
+SCOPES = "{tickets:write,tickets:read,calls:write,jobs:write,experts:read,experts:write}"
 
 
 def expert(rng, number):
@@ -23,13 +25,16 @@ def make(db, stack, seed):
     rng = random.Random(seed)
     hook = f"http://127.0.0.1:{stack.port['hooks']}/experts/"
     with db.transaction():
-        db.execute("INSERT INTO squad.client (name, key_hash, rate_per_s, burst) VALUES ('storm', %s, 100000, 100000)",
-                   [stack.client_key_hash()])
+        db.execute("INSERT INTO squad.client (name, key_hash, rate_per_s, burst, scopes) "
+                   "VALUES ('storm', %s, 100000, 100000, %s)", [stack.client_key_hash(), SCOPES])
         db.execute("UPDATE squad.retry_policy SET max_attempts = %(max_attempts)s, base_ms = %(base_ms)s, "
                    "cap_ms = %(cap_ms)s, timeout_ms = %(timeout_ms)s WHERE channel = 'webhook'", RETRY)
         many = db.cursor().executemany
         many("INSERT INTO squad.skill VALUES (%s, %s)", [(s, s) for s in SKILLS])
-        many("INSERT INTO squad.ticket_type (type, title) VALUES (%s, %s)", [(t, t) for t in NEEDS])
+        many("INSERT INTO squad.ticket_type (type, title, offer_timeout_s, offers_max) VALUES (%s, %s, %s, %s)",
+             [(t, t, OFFER_TIMEOUT_S, 3 if t == "wiring" else 1) for t in NEEDS])
+        db.execute("UPDATE squad.policy SET decline_exclude_s = %s, timeout_exclude_s = %s, "
+                   "undeliverable_exclude_s = %s", [EXCLUDE_S] * 3)
         many("INSERT INTO squad.ticket_type_skill VALUES (%s, %s, %s)",
              [(t, s, level) for t, needs in NEEDS.items() for s, level in needs.items()])
         for number in range(1, EXPERTS + 1):
@@ -70,7 +75,12 @@ class Changes:
 
     def some_change(self):
         rng, e = self.rng, self.rng.randint(5, EXPERTS)
-        kind = rng.randrange(6)
+        kind = rng.randrange(8)
+        if kind == 6:  # who let two offers in a row pass is back from his break
+            return "UPDATE squad.expert SET status = 'available' WHERE status = 'break'", []
+        if kind == 7:
+            return ("INSERT INTO squad.absence (expert_id, during) VALUES (%s, tstzrange(now(), now() + %s * "
+                    "interval '1 second'))", [e, rng.randint(1, 5)])
         if kind == 0 or kind == 1:
             return "UPDATE squad.expert SET active = NOT active WHERE id = %s", [e]
         if kind == 2:
@@ -87,7 +97,8 @@ class Changes:
         self.stopping.set()
         self.thread.join()
         for statement in (
-                "UPDATE squad.expert SET active = true WHERE NOT active",
+                "UPDATE squad.expert SET active = true, status = 'available' WHERE NOT active OR status <> 'available'",
+                "DELETE FROM squad.absence",
                 "INSERT INTO squad.ticket_type (type, title) VALUES ('mystery', 'Known at last') ON CONFLICT DO NOTHING",
                 "INSERT INTO squad.ticket_type_skill VALUES ('mystery', 'tv', 2) ON CONFLICT DO NOTHING",
                 "INSERT INTO squad.expert_area SELECT id, '9' FROM generate_series(1, 4) AS id ON CONFLICT DO NOTHING"):

@@ -4,7 +4,7 @@ It knows what must hold, not how squad does it: its rules are states.json and th
 """
 import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 RULES = json.loads((Path(__file__).parent / "states.json").read_text())
@@ -36,6 +36,7 @@ class Assignment:
     commit_at: float
     reserved_at: str | None = None
     override: str | None = None  # rules that a manager broke knowingly
+    reached: set = field(default_factory=set)
 
 
 class Model:
@@ -127,6 +128,7 @@ class Model:
             self.wrong("append-only", f"assignment {job.id} changes ticket or expert")
         if job.state != row["state"]:
             self.reached.append((job, row["state"]))
+            job.reached.add(row["state"])
         self.count_live(job, row["state"])
 
     def count_live(self, job, state):

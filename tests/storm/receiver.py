@@ -73,7 +73,7 @@ class Receiver:
         if line["first"]:
             self.known.add(webhook_id)
             if body.get("type") == "offer":
-                self.take(job)
+                self.take({"job": job, "ref": body.get("ref"), "expert": expert})
 
     def note_trap(self, path):
         """Nobody is told to come here but by a redirect, which must not be followed."""

@@ -19,6 +19,7 @@ from .receiver import Receiver
 WORKERS = 64
 CONNECTIONS = 64  # of all experts together
 TRICKLE_PER_S = 40.0
+SILENT, DECLINING, ACCEPTING = 0.02, 0.04, 0.5  # shares of the answers to offers; the rest completes at once
 PROVIDER = "acme"
 TYPES = ("tv", "internet", "phone", "wiring", "appliance", "installation")
 AREAS = tuple(f"28{n:03d}" for n in range(1, 60))
@@ -188,7 +189,8 @@ def to_be_repeated(status, answer):
 
 
 class Experts:
-    """Each job that a receiver has taken is completed after a while; the answer is made certain."""
+    """What experts do about an offer that a receiver has taken: some never answer, some decline, some accept and
+    go there, some just say when it is done. Each step is repeated until its answer is certain."""
 
     def __init__(self, config, history):
         self.history, self.rng = history, random.Random(config["seed"] + 1)
@@ -199,28 +201,53 @@ class Experts:
         self.tasks = set()
         self.completed = 0
 
-    def take(self, job):
-        task = asyncio.ensure_future(self.complete(job))
+    def take(self, offer):
+        task = asyncio.ensure_future(self.answer(offer))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def complete(self, job):
+    async def answer(self, offer):
+        mood, trusted = self.rng.random(), offer["expert"] <= 4  # the first four always work: nothing waits for ever
         await asyncio.sleep(self.rng.uniform(*self.work_s))
-        attempt = 0
-        while True:
+        if mood < SILENT and not trusted:
+            self.history.write(e="step", job=offer["job"], step="silent", status=0)
+        elif mood < SILENT + DECLINING and not trusted:
+            reason = self.rng.choice(("busy", "too_far", "unwell", "other", "wrong_skill"))
+            await self.step(offer, "decline", f"/v1/offers/{offer['job']}/decline", {"reason": reason})
+        elif mood < SILENT + DECLINING + ACCEPTING:
+            await self.work(offer)
+        else:
+            await self.step(offer, "complete", f"/v1/assignments/{offer['job']}/complete", None)
+
+    async def work(self, offer):
+        """Accept, perhaps set out, perhaps arrive, complete; until it is over."""
+        of_ticket = f"/v1/tickets/{offer['ref']}/"
+        steps = [("accept", f"/v1/offers/{offer['job']}/accept")]
+        steps += [("en-route", of_ticket + "en-route")] if self.rng.random() < 0.4 else []
+        steps += [("arrived", of_ticket + "arrived")] if self.rng.random() < 0.4 else []
+        for step, path in steps:
+            if not await self.step(offer, step, path, {"expert_id": offer["expert"]}):
+                return
+            await asyncio.sleep(self.rng.uniform(0, self.work_s[1] / 2))
+        await self.step(offer, "complete", f"/v1/assignments/{offer['job']}/complete", None)
+
+    async def step(self, offer, step, path, body):
+        """True when it was done."""
+        data, attempt, status = json.dumps(body).encode() if body else None, 0, None
+        while status is None or status >= 500 or status == 429:
+            if attempt:
+                await asyncio.sleep(self.rng.uniform(*RETRY_PAUSE_S))
             attempt += 1
             async with self.one_free:
                 client = self.free.pop()
                 try:
-                    status, _, _ = await client.request("POST", f"/v1/assignments/{job}/complete")
+                    status, _, _ = await client.request("POST", path, data)
                 except Unknown:
                     status = None
                 self.free.append(client)
-            if status is not None and status < 500:
-                break
-            await asyncio.sleep(self.rng.uniform(*RETRY_PAUSE_S))
-        self.completed += 1
-        self.history.write(e="completed", job=job, attempt=attempt, status=status)
+        self.completed += step == "complete"
+        self.history.write(e="step", job=offer["job"], step=step, attempt=attempt, status=status)
+        return status == 200
 
 
 class World:

@@ -107,7 +107,7 @@ class Story:
 
     def complete(self, n):
         self.end(n, None, "completed", "completed", "squad.ticket.completed.v1")
-        self.history.append({"e": "completed", "job": JOBS[n], "attempt": 1, "status": 200, "t": 5.0})
+        self.history.append({"e": "step", "job": JOBS[n], "step": "complete", "attempt": 1, "status": 200, "t": 5.0})
 
     def end(self, n, notice, state, ticket_state, kind):
         ticket, expert = JOB_OF[n]

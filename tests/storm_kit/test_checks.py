@@ -74,9 +74,24 @@ def a_request_is_never_answered(s):
     s.history.append({"e": "invoke", "op": 9, "copy": 0, "kind": "new", "key": "k9", "customer_ref": "op-9", "t": 9})
 
 
-@spoil("completed", "all-done", "dispatch-agrees", "load-counts", "event-with-step")
+@spoil("experts", "all-done", "dispatch-agrees", "load-counts", "event-with-step")
 def a_completed_job_is_not_completed(s):
     s.drop("assignment: UPDATE", JOBS[2], "'completed'")
+
+
+@spoil("experts")
+def an_acceptance_that_was_answered_200_never_happened(s):
+    s.history.append({"e": "step", "job": JOBS[1], "step": "accept", "status": 200, "t": 9})
+
+
+@spoil("experts")
+def a_job_that_was_completed_is_over_for_its_expert(s):
+    s.history.append({"e": "step", "job": JOBS[2], "step": "complete", "status": 409, "t": 9})
+
+
+@spoil()
+def an_offer_that_went_to_another_one_is_over(s):
+    s.history.append({"e": "step", "job": JOBS[1], "step": "accept", "status": 409, "t": 9})
 
 
 @spoil("canceled")
