@@ -10,6 +10,8 @@ from collections import Counter, defaultdict
 from functools import cached_property
 from pathlib import Path
 
+import ujson
+
 from . import commits
 from .model import RULES, Model
 
@@ -28,8 +30,8 @@ def check(name):
 
 
 def read_lines(path):
-    with open(path, newline="\n") as f:
-        return [json.loads(line) for line in f if line.endswith("\n")]
+    with open(path, "rb") as f:
+        return [ujson.loads(line) for line in f if line.endswith(b"\n")]
 
 
 class Evidence:
@@ -56,7 +58,7 @@ class Evidence:
     def poisoned(self):
         """How many records the storm itself put there."""
         with open(self.dir / "committed.jsonl", "rb") as f:
-            return sum(b'"poison":"1"' in line or b'"poison": "1"' in line for line in f)
+            return sum(b'"poison":"1"' in line for line in f)
 
     @cached_property
     def deliveries(self):

@@ -3,12 +3,30 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
+VALUE = r"('[^']*(?:''[^']*)*'|\S+)"
 # name[type]:value, where a type may end in [] and a value is quoted, null or a number.
-COLUMN = re.compile(r'(?:"([^"]+)"|(\w+))\[(?:[^\[\]]|\[\])+\]:(\'(?:[^\']|\'\')*\'|[^\s]+)')
+COLUMN = re.compile(r'(?:"([^"]+)"|(\w+))(\[(?:[^\[\]]|\[\])+\]):' + VALUE)
 TABLE = re.compile(r"table (\w+)\.(\w+): (INSERT|UPDATE|DELETE): ")
 COMMIT = re.compile(r"COMMIT (\d+)(?: \(at ([^)]+)\))?")
-READ = {"ticket", "dispatch", "assignment", "notice", "expert", "expert_load", "expert_skill", "expert_area", "absence",
-        "exclusion", "inbox", "ticket_type", "ticket_type_skill"}
+# What the model looks at; other tables and columns are not read.
+READ = {
+    "ticket": {"id", "ref", "customer_ref", "type", "area"},
+    "outbox": {"seq", "id", "aggregatetype", "aggregateid", "type", "payload", "xid"},
+    "dispatch": {"ticket_id", "state", "offers"},
+    "assignment": {"id", "ticket_id", "expert_id", "state", "reserved_at", "override"},
+    "notice": {"id", "assignment_id", "state"},
+    "expert": {"id", "active", "status"},
+    "expert_load": {"expert_id", "load", "capacity"},
+    "expert_skill": {"expert_id", "skill", "level"},
+    "expert_area": {"expert_id", "prefix"},
+    "absence": {"id", "expert_id", "during"},
+    "exclusion": {"ticket_id", "expert_id", "until"},
+    "inbox": {"event_id"},
+    "ticket_type": {"type"},
+    "ticket_type_skill": {"type", "skill", "min_level"},
+}
+# Tables of which there is much and nothing is read: the slot need not even send them.
+LEFT_OUT = ("ticket_event", "sticky_expert", "relay_progress")
 
 
 @dataclass
@@ -40,6 +58,36 @@ def value_of(text):
     return None if text == "null" else text
 
 
+class Shape:
+    """Rows of one table with the same columns, read by one match each."""
+
+    def __init__(self, table, body):
+        columns = [(a or b, (f'"{a}"' if a else b) + kind) for a, b, kind, _ in COLUMN.findall(body)]
+        self.names = [name for name, _ in columns if name in READ[table]]
+        free = VALUE.replace("(", "(?:", 1)
+        self.pattern = re.compile(" ".join(re.escape(text + ":") + (VALUE if name in READ[table] else free)
+                                           for name, text in columns) + "$", re.S)
+
+    def row(self, body):
+        """Values by name, or None when the row is of another shape."""
+        m = self.pattern.match(body)
+        return m and {name: value_of(v) for name, v in zip(self.names, m.groups(), strict=True)
+                      if v != "unchanged-toast-datum"}
+
+
+shapes = {}
+
+
+def row_of(table, body):
+    row = table in shapes and shapes[table].row(body)
+    if not row:
+        shapes[table] = Shape(table, body)
+        row = shapes[table].row(body)
+    if not row:
+        raise ValueError(f"could not read a row of {table}: {body[:200]}")
+    return row
+
+
 def change_of(data):
     """A Change, or None for a table that the model does not look at."""
     head = TABLE.match(data)
@@ -53,8 +101,7 @@ def change_of(data):
     body = data[head.end():]
     if body.startswith("old-key:"):
         body = body[body.index(" new-tuple: ") + 12:]
-    row = {a or b: value_of(v) for a, b, v in COLUMN.findall(body) if v != "unchanged-toast-datum"}
-    return Change(table, verb, row)
+    return Change(table, verb, row_of(table, body))
 
 
 def seconds(text):

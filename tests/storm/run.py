@@ -11,7 +11,7 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from . import checks, company, faults, recovery
+from . import checks, commits, company, faults, recovery
 from .control import Remote
 from .resources import Sampler
 from .stack import HERE, PROGRAMS, Stack, kind_of, services
@@ -294,8 +294,10 @@ class Storm:
 
     def read_commits(self):
         with self.stack.db() as db, open(self.dir / "commits.txt", "wb") as out:
+            left_out = " AND ".join(f"data NOT LIKE 'table squad.{t}:%'" for t in commits.LEFT_OUT)
             with db.cursor().copy("COPY (SELECT * FROM pg_logical_slot_peek_changes('storm', NULL, NULL, "
-                                  "'include-timestamp', 'on', 'skip-empty-xacts', 'on')) TO STDOUT") as copy:
+                                  f"'include-timestamp', 'on', 'skip-empty-xacts', 'on') WHERE {left_out}) "
+                                  "TO STDOUT") as copy:
                 for block in copy:
                     out.write(block)
 

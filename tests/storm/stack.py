@@ -26,7 +26,7 @@ from .control import Remote  # noqa: E402
 INSTANCES = {"intake": 2, "relay": 2, "assigner": 3, "notifier": 2}
 PROGRAMS = tuple(INSTANCES)
 PG_SIZE_MIB, KAFKA_SIZE_MIB = 6144, 4096
-TICK_S = 0.01
+TICK_S = 0.02
 
 
 def kind_of(name):

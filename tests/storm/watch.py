@@ -4,10 +4,10 @@
 
 Without --end it reads live, through every crash, and times are times of arrival.
 """
-import json
 import sys
 import time
 
+import ujson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 TOPICS = ("squad.tickets", "squad.experts", "squad.notices", "squad.dead")
@@ -35,14 +35,18 @@ def partitions(consumer, timeout_s=60):
         time.sleep(0.2)
 
 
+def shown(value):
+    """Of poison, which may be anything, only what is text and short."""
+    return value.decode(errors="replace") if value is not None and len(value) < 20000 else None
+
+
 def line_of(message):
     headers = message.headers()
-    value = message.value()
     return {"t": round(time.time(), 4), "topic": message.topic(), "partition": message.partition(),
             "offset": message.offset(), "key": (message.key() or b"").decode(errors="replace"),
             "id": header(headers, "ce_id"), "type": header(headers, "ce_type"),
             "poison": header(headers, "storm-poison"),
-            "value": value.decode(errors="replace") if value is not None and len(value) < 20000 else None}
+            "value": shown(message.value())}
 
 
 def main():
@@ -60,7 +64,7 @@ def main():
             messages = consumer.consume(500, 0.05)
             for m in messages:
                 if m.error() is None:
-                    out.write(json.dumps(line_of(m), separators=(",", ":")) + "\n")
+                    out.write(ujson.dumps(line_of(m), escape_forward_slashes=False) + "\n")
                 elif m.error().code() == KafkaError._PARTITION_EOF:
                     open_parts.discard((m.topic(), m.partition()))
             if time.monotonic() - written > 0.2:

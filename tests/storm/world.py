@@ -12,6 +12,8 @@ import random
 import sys
 import time
 
+import ujson
+
 from .control import serve
 from .http import Client, Unknown
 from .receiver import Receiver
@@ -35,7 +37,7 @@ class History:
 
     def write(self, **line):
         line["t"] = round(time.time(), 6)
-        os.write(self.fd, (json.dumps(line, separators=(",", ":")) + "\n").encode())
+        os.write(self.fd, (ujson.dumps(line, escape_forward_slashes=False) + "\n").encode())
 
 
 class Posts:

@@ -152,6 +152,6 @@ class Story:
             (directory / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         for name in ("committed", "uncommitted", "live"):
             records = getattr(self, name, self.records)
-            (directory / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+            (directory / f"{name}.jsonl").write_text("".join(json.dumps(r, separators=(",", ":")) + "\n" for r in records))
         (directory / "verify.json").write_text(json.dumps(self.verify))
         (directory / "facts.json").write_text(json.dumps(self.facts))
