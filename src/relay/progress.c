@@ -41,7 +41,6 @@ struct recovery {
     int n;
     struct settle settle;
     char *position; /* last one visible; owned */
-    char *pending;  /* position of the transaction that hangs in its partition; owned */
 };
 
 static int open_reader(const struct recovery *r, const char *isolation, rd_kafka_t **ret,
@@ -164,8 +163,6 @@ static void on_hanging(struct recovery *r, struct part *p, const rd_kafka_messag
             settle_hanging(&r->settle, txn);
     }
     settle_begun(&r->settle, txn);
-    if (p->topic == TOPIC_PROGRESS && is_position(msg) && txn && txn == p->hangs)
-        keep_value(&r->pending, msg);
 }
 
 static void on_visible(struct recovery *r, struct part *p, const rd_kafka_message_t *msg)
@@ -269,8 +266,8 @@ static bool wait_always(void *ctx)
     return now_ms() < until;
 }
 
-/* Ends the lowest hanging transaction by a marker of its producer on every partition it hangs in.
- */
+/* Ends the lowest hanging transaction by a marker of its producer on every partition it hangs in. Its
+ * position is not written again: behind it may stand that of a later transaction. */
 static int send_barrier(struct recovery *r, enum settle_verdict verdict, struct err *reterr)
 {
     uint64_t txn = r->settle.lowest_hanging, until = now_ms() + SCAN_TIMEOUT_MS;
@@ -282,12 +279,7 @@ static int send_barrier(struct recovery *r, enum settle_verdict verdict, struct 
         return -1;
     for (int i = 0; i < r->n; i++) {
         const struct part *part = &r->part[i];
-        if (part->hangs != txn)
-            continue;
-        int failed = part->topic == TOPIC_PROGRESS
-                         ? producer_position(p, r->pending, reterr)
-                         : producer_barrier(p, part->topic, part->number, reterr);
-        if (failed)
+        if (part->hangs == txn && producer_barrier(p, part->topic, part->number, reterr))
             return -1;
     }
     int failed = verdict == SETTLE_COMMIT ? producer_commit(p, wait_always, &until, reterr)
@@ -304,8 +296,6 @@ static int settle_all(struct recovery *r, struct err *reterr)
     for (int round = 0; !stable; round++) {
         r->settle = (struct settle){0};
         settle_visible(&r->settle, r->known_txn);
-        free(r->pending);
-        r->pending = NULL;
         if (scan_tails(r, reterr) || scan_hanging(r, reterr))
             return -1;
         enum settle_verdict verdict = settle_decide(&r->settle);
@@ -365,7 +355,6 @@ int progress_recover(const struct conf_common *common, const struct topics *topi
     kafka_close(r->committed, QUERY_TIMEOUT_MS);
     kafka_close(r->uncommitted, QUERY_TIMEOUT_MS);
     free(r->position);
-    free(r->pending);
     free(r);
     return failed ? -1 : 0;
 }

@@ -117,6 +117,14 @@ def test_all_of_it_hangs_and_a_later_one_had_begun_so_it_is_committed(forger):
     assert txns(forger.w)[-6:] == [str(txn)] * 3 + [str(txn + 1)] * 3
 
 
+def test_it_hangs_and_a_later_one_was_committed_so_that_one_s_position_stays_the_last(forger):
+    txn = forger.send([], ["rows", "position"])
+    forger.send(["rows", "position"], [], COMMIT)
+    settles(forger, "commit")
+    assert txns(forger.w)[-6:] == [str(txn)] * 3 + [str(txn + 1)] * 3
+    assert json.loads(forger.w.position()) == forger.at
+
+
 def test_all_of_it_hangs_and_nobody_has_seen_it_so_it_is_aborted_and_sent_again(forger):
     forger.send([], ["rows", "position"])
     assert forger.seen() == (0, 0)

@@ -55,10 +55,9 @@ class Evidence:
         return self.records("live")
 
     @cached_property
-    def poisoned(self):
-        """How many records the storm itself put there."""
-        with open(self.dir / "committed.jsonl", "rb") as f:
-            return sum(b'"poison":"1"' in line for line in f)
+    def poison(self):
+        """Records that the storm itself put there."""
+        return [r for r in read_lines(self.dir / "committed.jsonl") if r["poison"]]
 
     @cached_property
     def deliveries(self):
@@ -324,7 +323,7 @@ def not_even_an_aborted_transaction_holds_what_was_not_committed(ev):
 @check("acted-on-nothing")
 def consumers_act_on_what_was_committed(ev):
     known = {e.id for e in ev.model.events}
-    known |= {r["id"] for r in read_lines(ev.dir / "committed.jsonl") if r["poison"]}
+    known |= {r["id"] for r in ev.poison}
     for event in ev.model.acted_on - known:
         yield f"a consumer acted on event {event}, which nobody has committed"
 
@@ -411,8 +410,8 @@ def a_notice_that_was_answered_well_is_repeated_only_where_a_fault_explains_it(e
 
 @check("verify")
 def squad_verify_agrees(ev):
-    """verify reports the storm's own poison as phantoms, and nothing else."""
-    poison = ev.poisoned
+    """verify reports the storm's own poison as phantoms, and what a consumer noted as seen of it, and nothing else."""
+    poison = len(ev.poison) + len(ev.model.acted_on & {r["id"] for r in ev.poison})
     counts = {k: ev.verify.get(k) for k in ("lost", "duplicated", "reordered", "phantom", "double_assigned",
                                             "overloaded", "wrong_expert", "unnotified", "stuck", "missing_acks")}
     # Records without an id are phantoms of the id zero each; counted as duplicates they must not be.

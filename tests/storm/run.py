@@ -20,6 +20,7 @@ LANES = 4
 TRIES_MAX = 3  # of a fault that can not be done just now
 FAULT_LIMIT_S = 240  # inject, hold and heal of one fault
 DRAIN_WAIT_S = 240  # how long is looked on when the limit is broken, to tell late from never
+READ_LIMIT_S = 300  # of all topics, by the readers of the end
 EXPECTED_FAULT_S = 2.6  # mean time of a lane per fault: sets the pace of the load
 WORK_S = (0.05, 0.5)
 LIMITS = {"intake": {"rss_kib": 64 << 10, "descriptors": 256, "threads": 8},
@@ -287,10 +288,10 @@ class Storm:
             for name, isolation in (("committed", "read_committed"), ("uncommitted", "read_uncommitted"))]
         for reader in readers:
             try:
-                reader.wait(60)
+                reader.wait(READ_LIMIT_S)
             except subprocess.TimeoutExpired:
                 reader.kill()
-                self.note("broken", what="reading the topics", why="no end within 60 s")
+                self.note("broken", what="reading the topics", why=f"no end within {READ_LIMIT_S} s")
 
     def read_commits(self):
         with self.stack.db() as db, open(self.dir / "commits.txt", "wb") as out:
