@@ -1,7 +1,8 @@
 """A broker that forgets transaction markers when it is killed: the relay settles what hangs, rightly.
 
 What Kafka does by itself once in some twenty kills is done to its files here: after a kill -9 the markers of the
-last transaction are taken from the ends of some partitions, or of all.
+last transaction are taken from the ends of some partitions, or of all. All of them, and nobody but the relay's own
+copy in PostgreSQL knows that it had been committed. What else can hang is in tests/kafka_relay/test_hanging.py.
 """
 import signal
 import sys
@@ -49,9 +50,8 @@ class Broken(Stack):
         progress = next(b for p, b in found.items() if p.parent.name.startswith(PROGRESS))
         return {p: b for p, b in found.items() if b.producer_id == progress.producer_id}
 
-    def break_broker(self, choose, older_copy):
-        """kill -9 of relay and broker, markers gone, both started again. older_copy: the relay had not yet written
-        to PostgreSQL that the transaction was published. Returns how many markers were taken."""
+    def break_broker(self, choose):
+        """kill -9 of relay and broker, markers gone, both started again. Returns how many were taken."""
         self.stop_keeping.set()
         self.keeper.join()
         for name in ("relay", "kafka"):
@@ -59,11 +59,6 @@ class Broken(Stack):
             self.process(name).child.wait()
         cut = choose(self.markers())
         cut_markers(cut)
-        if older_copy is not None:
-            with self.db() as db:
-                db.execute("DELETE FROM squad.relay_progress")
-                for row in older_copy:
-                    db.execute(f"INSERT INTO squad.relay_progress VALUES ({', '.join(['%s'] * len(row))})", row)
         self.supervisor.keep()
         from private_stack import services
         services.wait_for(lambda: services.kafka_answers(self.supervisor.kafka_port), self.process("kafka"), "Kafka")
@@ -73,12 +68,6 @@ class Broken(Stack):
             self.supervisor.keep()
             time.sleep(0.05)
         return len(cut)
-
-    def copy(self):
-        with self.db() as db:
-            return db.execute("SELECT relay, snapshot_prev::text, snapshot_cur::text, last_seq, rows_total, dead_total, "
-                              "transactions_total, system_identifier, timeline, leader, leader_since, updated_at "
-                              "FROM squad.relay_progress").fetchall()
 
     def committed_ids(self):
         """ce_id of everything a read_committed reader sees, how often."""
@@ -108,35 +97,23 @@ def some_of_the_data(markers):
     return dict([next((p, b) for p, b in markers.items() if not p.parent.name.startswith(PROGRESS))])
 
 
-def all_but_one(markers):
-    """The position's marker among them: only one data partition shows that the transaction was committed."""
-    data = [p for p in markers if not p.parent.name.startswith(PROGRESS)]
-    assert len(data) > 1, "the transaction wrote to one data partition only"
-    return {p: b for p, b in markers.items() if p != data[0]}
-
-
 def every_one(markers):
     return dict(markers)
 
 
-@pytest.mark.parametrize(("choose", "copied", "first", "verdict"), [
-    (some_of_the_data, True, False, "commit"), (all_but_one, True, False, "commit"), (every_one, True, False, "commit"),
-    (every_one, False, False, "abort"), (every_one, True, True, "commit"), (every_one, False, True, "abort")])
-def test_a_transaction_that_lost_its_markers_is_settled_so_that_every_event_is_there_once(
-        choose, copied, first, verdict):
+@pytest.mark.parametrize(("choose", "first"), [(some_of_the_data, False), (every_one, True)])
+def test_a_published_transaction_that_lost_its_markers_is_committed_and_every_event_is_there_once(choose, first):
     with Broken() as stack:
-        older_copy = []
         stack.published()  # the events of the seed: the first transaction of all
         if not first:
             stack.kill("relay", signal.SIGSTOP)
-            older_copy = stack.copy()
             stack.post(40)  # one transaction for all of them, in several partitions
             stack.kill("relay", signal.SIGCONT)
             stack.published()
-        taken = stack.break_broker(choose, None if copied else older_copy)
+        taken = stack.break_broker(choose)
         assert taken > 0
         stack.supervisor.keep()
-        assert f"verdict={verdict}" in stack.log("relay")
+        assert "verdict=commit" in stack.log("relay")
         stack.post(5)
         stack.published()
         seen = stack.committed_ids()

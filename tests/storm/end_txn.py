@@ -151,7 +151,6 @@ class EndTxnProxy:
         self.facts["transaction"] = request.transaction
         connection.hushed.add(request.correlation)
         if self.mode == "lost":
-            connection.to_server.write(request.frame)
             return False
         self.holder, self.held = connection, request
         reset(connection.to_client)
