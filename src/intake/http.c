@@ -11,11 +11,13 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/sockios.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -117,11 +119,16 @@ static struct conn *conn_of(struct MHD_Connection *connection)
     return info->socket_context;
 }
 
-/* A shut down socket looks to libmicrohttpd like a client that left. */
+/* A shut down socket looks to libmicrohttpd like a client that left. Who does not read is reset: a
+ * FIN would wait for ever behind the answers that the kernel keeps for it. */
 static void cut_off(struct conn *c)
 {
+    struct linger at_once = {.l_onoff = 1};
+    int unread = 0;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (ioctl(info->connect_fd, SIOCOUTQ, &unread) == 0 && unread > 0)
+        setsockopt(info->connect_fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     shutdown(info->connect_fd, SHUT_RDWR);
     c->deadline_ms = 0;
 }

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { SOCKET_BUFFER_BYTES = 64 * 1024 }; /* the kernel doubles it; else it grows to megabytes */
+
 static int split(const char *host_port, char *host, size_t size, const char **ret_port)
 {
     const char *colon = strrchr(host_port, ':');
@@ -27,11 +29,13 @@ static int split(const char *host_port, char *host, size_t size, const char **re
 
 static int listen_on(const struct addrinfo *ai, long backlog)
 {
-    int one = 1;
+    int one = 1, size = SOCKET_BUFFER_BYTES;
     int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, (int)backlog) == 0)
         return fd;
     int saved = errno;

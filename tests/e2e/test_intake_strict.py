@@ -238,6 +238,33 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(parts):
     assert parts.stop() == 0
 
 
+def stuck_bytes(port):
+    """What the kernel keeps on intake's side for clients that do not read."""
+    sockets = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(f[4].split(":")[0], 16) for f in sockets if f[1].endswith(f":{port:04X}") and f[3] != "0A")
+
+
+@pytest.mark.parametrize("pace_s", [0, 0.3])
+def test_a_client_that_never_reads_is_cut_off_and_holds_little(parts, pace_s):
+    parts.start("--header-timeout", "500", "--body-timeout", "500", "--idle-timeout", "1000")
+    rss = parts.rss_kib()
+    with socket.create_connection(("127.0.0.1", parts.port), 5) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.settimeout(0.2)
+        start, sent = time.monotonic(), 0
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            while time.monotonic() - start < 60:  # until every buffer between us is full
+                try:
+                    sent += s.send(raw_requests.LIVE * 1000)
+                    time.sleep(pace_s)
+                except TimeoutError:
+                    continue
+        assert sent > 50000
+    assert stuck_bytes(parts.port) == 0
+    assert ASAN or parts.rss_kib() < rss + 2048
+    assert parts.stop() == 0
+
+
 def open_many(port, n, data):
     """n connections that have each sent data, as far as they are let in."""
     held = []
