@@ -3,21 +3,23 @@ SEED    ?= $(shell date +%s)
 RUNS    ?= 1
 TICKETS ?= 20000
 FAULTS  ?= 45
+LANES   ?= 4
 STORM    = cd tests && /usr/bin/python3 -m storm
 .PHONY: storm storm-quick storm-campaign storm-recovery storm-tables
 
-storm: deps ## storm it with seeded faults: SEED= RUNS= TICKETS= FAULTS=
+storm: deps ## storm it with seeded faults: SEED= RUNS= TICKETS= FAULTS= LANES=
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault
-	@$(STORM) run --build ../build/fault --seed $(SEED) --runs $(RUNS) --tickets $(TICKETS) --faults $(FAULTS)
+	@$(STORM) run --build ../build/fault --seed $(SEED) --runs $(RUNS) --tickets $(TICKETS) --faults $(FAULTS) \
+	    --lanes $(LANES)
 
-storm-quick: deps ## storm it with every kind of fault once, some minutes
+storm-quick: deps ## storm it with every kind of fault once, two minutes
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault
 	@$(STORM) run --build ../build/fault --quick --seed $(SEED) --tickets 4000
 
-storm-campaign: deps ## add RUNS runs to the campaign in build/storm-campaign.jsonl
+storm-campaign: deps ## add RUNS runs to the campaign in build/storm-campaign.jsonl, of the faults that it lacks
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault
 	@$(STORM) run --build ../build/fault --seed $(SEED) --runs $(RUNS) --tickets $(TICKETS) --faults $(FAULTS) \
-	    --campaign ../build/storm-campaign.jsonl
+	    --lanes $(LANES) --steer ../build/storm-campaign.jsonl --campaign ../build/storm-campaign.jsonl
 
 storm-recovery: deps ## kill -9 each program twenty times while nothing else is broken, into the same file
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault

@@ -24,7 +24,9 @@ def show(result, args):
 
 def replay(result, args):
     text = (f"cd tests && /usr/bin/python3 -m storm run --seed {result['seed']} --tickets {args.tickets} "
-            f"{'--quick' if args.quick else f'--faults {args.faults}'} --build {Path(args.build).resolve()}")
+            f"{'--quick' if args.quick else f'--faults {args.faults}'} --lanes {args.lanes} "
+            f"--build {Path(args.build).resolve()}")
+    text += f" --steer {args.steer.resolve()} --steer-lines {result['steer_lines']}" if args.steer else ""
     return text + (f" --only {','.join(args.only)}" if args.only else "")
 
 
@@ -70,6 +72,9 @@ def main():
     sub.add_argument("--runs", type=int, default=1, help="with seeds SEED, SEED+1, ...")
     sub.add_argument("--tickets", type=int, default=20000, help="acknowledged tickets, at least")
     sub.add_argument("--faults", type=int, default=45)
+    sub.add_argument("--lanes", type=int, default=4, help="faults at once, at most")
+    sub.add_argument("--steer", type=Path, help="a campaign's file: faults that it still lacks are drawn first")
+    sub.add_argument("--steer-lines", type=int, help="only its first lines, to replay a run")
     sub.add_argument("--quick", action="store_true", help="every kind of fault once, instead of --faults")
     sub.add_argument("--only", help="fault ids, separated by commas; a * at the end is a prefix")
     sub.add_argument("--build", default=str(HERE / "build"), help="build directory whose bin is stormed")

@@ -99,7 +99,8 @@ class Changes:
         for statement in (
                 "UPDATE squad.expert SET active = true, status = 'available' WHERE NOT active OR status <> 'available'",
                 "DELETE FROM squad.absence",
-                "INSERT INTO squad.ticket_type (type, title) VALUES ('mystery', 'Known at last') ON CONFLICT DO NOTHING",
+                "INSERT INTO squad.ticket_type (type, title, offer_timeout_s) "
+                f"VALUES ('mystery', 'Known at last', {OFFER_TIMEOUT_S}) ON CONFLICT DO NOTHING",
                 "INSERT INTO squad.ticket_type_skill VALUES ('mystery', 'tv', 2) ON CONFLICT DO NOTHING",
                 "INSERT INTO squad.expert_area SELECT id, '9' FROM generate_series(1, 4) AS id ON CONFLICT DO NOTHING"):
             self.surely(statement)

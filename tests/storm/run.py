@@ -11,12 +11,11 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from . import checks, commits, company, faults, recovery
+from . import campaign, checks, commits, company, faults, recovery
 from .control import Remote
 from .resources import Sampler
 from .stack import HERE, PROGRAMS, Stack, kind_of, services
 
-LANES = 4
 TRIES_MAX = 3  # of a fault that can not be done just now
 FAULT_LIMIT_S = 240  # inject, hold and heal of one fault
 DRAIN_WAIT_S = 240  # how long is looked on when the limit is broken, to tell late from never
@@ -44,7 +43,7 @@ class Storm:
         self.allowed_exits = Counter()  # (kind, code) that a fault which is under way accounts for
         self.active, self.lane_guard = set(), threading.Condition()
         self.counts, self.not_done = Counter(), Counter()
-        self.drained_s = None
+        self.drained_s = self.steer_lines = None
 
     def note(self, event, **facts):
         if event == "end":
@@ -113,9 +112,9 @@ class Storm:
         ids = faults.chosen(self.o.only, self.build)
         if not ids and self.o.faults:
             raise RuntimeError(f"no fault is called {self.o.only}")
-        plan = faults.each_once(self.o.seed, ids) if self.o.quick else faults.plan(self.o.seed, self.o.faults, ids)
+        plan = self.plan(ids)
         (self.dir / "schedule.json").write_text(json.dumps([vars(p) for p in plan], indent=1))
-        self.rate = max(50.0, self.o.tickets / max(10.0, len(plan) * EXPECTED_FAULT_S / LANES))
+        self.rate = max(50.0, self.o.tickets / max(10.0, len(plan) * EXPECTED_FAULT_S / self.o.lanes))
         self.world.call("start", rate=min(self.rate, self.o.rate_max))
         self.changes = company.Changes(self.stack, self.o.seed).start()
         time.sleep(1.0)
@@ -126,13 +125,22 @@ class Storm:
         for planned, _ in alone:
             self.one_fault(planned, TRIES_MAX)
         lasting = [event for event in (self.begin(p, TRIES_MAX) for p, _ in to_the_end) if event]
-        lanes = [threading.Thread(target=self.lane) for _ in range(LANES)]
+        lanes = [threading.Thread(target=self.lane) for _ in range(self.o.lanes)]
         for lane in lanes:
             lane.start()
         for lane in lanes:
             lane.join()
         for event in lasting:
             self.end(event)
+
+    def plan(self, ids):
+        if self.o.quick:
+            return faults.each_once(self.o.seed, ids)
+        if self.o.steer:
+            runs = campaign.read(self.o.steer)[:self.o.steer_lines]
+            self.steer_lines = len(runs)
+            return faults.towards(self.o.seed, self.o.faults, ids, campaign.counts(runs), campaign.goal)
+        return faults.plan(self.o.seed, self.o.faults, ids)
 
     def lane(self):
         while True:
@@ -158,7 +166,8 @@ class Storm:
     def one_fault(self, planned, tries):
         event = self.begin(planned, tries)
         if event:
-            time.sleep(event.rng.uniform(*event.hold_s))
+            shortest, longest = event.hold_s
+            time.sleep(event.rng.uniform(shortest, shortest + (longest - shortest) / (3 if self.o.quick else 1)))
             self.end(event)
 
     def begin(self, planned, tries):
@@ -314,6 +323,7 @@ class Storm:
         facts = ev.facts if (self.dir / "facts.json").exists() else {}
         result = {
             "ok": not failed, "seed": self.o.seed, "commit": commit(), "build": self.o.build,
+            "steer_lines": self.steer_lines,
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "seconds": round(time.monotonic() - started), "tickets": facts.get("tickets", 0),
             "faults": dict(sorted(self.counts.items())), "not_done": dict(self.not_done),

@@ -202,6 +202,7 @@ class Experts:
         self.one_free = asyncio.Semaphore(CONNECTIONS)
         self.tasks = set()
         self.completed = 0
+        self.willing = False
 
     def take(self, offer):
         task = asyncio.ensure_future(self.answer(offer))
@@ -209,7 +210,8 @@ class Experts:
         task.add_done_callback(self.tasks.discard)
 
     async def answer(self, offer):
-        mood, trusted = self.rng.random(), offer["expert"] <= 4  # the first four always work: nothing waits for ever
+        # The first four always work, so nothing waits for ever; after the faults everybody does.
+        mood, trusted = self.rng.random(), self.willing or offer["expert"] <= 4
         await asyncio.sleep(self.rng.uniform(*self.work_s))
         if mood < SILENT and not trusted:
             self.history.write(e="step", job=offer["job"], step="silent", status=0)
@@ -267,8 +269,8 @@ class World:
         self.posts.rate = rate
 
     def do_enough(self):
-        """The faults are over: stop as soon as enough tickets are acknowledged."""
-        self.posts.enough = True
+        """The faults are over: stop as soon as enough tickets are acknowledged; experts are at fault no more either."""
+        self.posts.enough = self.experts.willing = True
 
     def do_receiver(self, mode, share, seed):
         """From now on this share of the experts answers like that; mode "well" for all is the end of it."""

@@ -12,7 +12,7 @@ class NotNow(Exception):
 
 
 def fault(fault_id, weight=1, locks=(), touches=(), alone=False, hold_s=(0.0, 0.0), needs=None,
-          until_end=False):
+          until_end=False, quick=True):
     """Registers a Fault under an id.
 
     weight   how often beside others; a deck holds the id so many times
@@ -21,12 +21,13 @@ def fault(fault_id, weight=1, locks=(), touches=(), alone=False, hold_s=(0.0, 0.
     alone    no other fault overlaps: for recovery times
     hold_s   time between inject and heal, uniformly at random
     until_end  healed when all other faults are over, instead of after hold_s
+    quick    False: a quick storm leaves it out, because a stronger one of its kind is in it
     needs    function of the build directory: False when that build can not do it (no crash points, say)
     """
     def register(cls):
         assert fault_id not in REGISTRY, f"two faults are called {fault_id}"
         cls.id, cls.weight, cls.alone, cls.hold_s = fault_id, weight, alone, hold_s
-        cls.needs, cls.until_end = staticmethod(needs or (lambda _: True)), until_end
+        cls.needs, cls.until_end, cls.quick = staticmethod(needs or (lambda _: True)), until_end, quick
         cls.locks, cls.touches = frozenset(locks), frozenset(touches)
         REGISTRY[fault_id] = cls
         return cls
@@ -47,6 +48,10 @@ class Fault:
 
     def heal(self):
         pass
+
+    def for_long(self):
+        """One in five is frozen for longer than every timeout, but in a quick storm."""
+        return self.rng.random() < 0.2 and not self.storm.o.quick
 
 
 @dataclass
@@ -82,10 +87,22 @@ def plan(seed, count, ids, pause_s=(0.0, 0.4)):
     return planned
 
 
+def towards(seed, count, ids, done, goal):
+    """count faults drawn from those that a campaign still lacks: goal(id) is how often it wants one, done how often
+    it has had it. What is left over is dealt as in plan()."""
+    rng = random.Random(seed)
+    lacking = [i for i in ids for _ in range(goal(i) - done.get(i, 0))]
+    drawn = rng.sample(lacking, min(count, len(lacking)))
+    return ([Planned(i, rng.getrandbits(32), rng.uniform(0.0, 0.4)) for i in drawn]
+            + plan(rng.getrandbits(32), count - len(drawn), ids))
+
+
 def each_once(seed, ids, crash_points=4):
-    """Every kind of fault once; of the crash points, which are one kind, some."""
+    """Every kind of fault once; of the crash points, which are one kind, some. Those that keep many others waiting
+    come first, so that it is soon over."""
     rng = random.Random(seed)
     crash = [i for i in ids if i.startswith("crash-")]
-    dealt = [i for i in ids if i not in crash] + rng.sample(crash, min(crash_points, len(crash)))
+    dealt = [i for i in ids if i not in crash and REGISTRY[i].quick] + rng.sample(crash, min(crash_points, len(crash)))
     rng.shuffle(dealt)
+    dealt.sort(key=lambda i: -len(REGISTRY[i].locks))
     return [Planned(i, rng.getrandbits(32), rng.uniform(0.0, 0.2)) for i in dealt]

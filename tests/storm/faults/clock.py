@@ -20,7 +20,7 @@ class WrongClock(ProgramFault):
             self.stack.restart_with(self.facts["program"])
 
 
-@fault("clock-hour", locks=PROGRAMS, touches=PROGRAMS, hold_s=(2.0, 6.0))
+@fault("clock-hour", locks=PROGRAMS, touches=PROGRAMS, hold_s=(2.0, 6.0), quick=False)
 class Hour(WrongClock):
     """One program's clock is an hour ahead or behind."""
     offsets = ("+1h", "-1h")

@@ -69,7 +69,7 @@ class CrashPoint(Fault):
                 raise NotNow(f"{self.point} was not passed")
             time.sleep(0.01)
         if freezes:
-            self.facts["frozen_s"] = round(self.rng.uniform(*(FROZEN_LONG_S if self.rng.random() < 0.2 else FROZEN_S)), 1)
+            self.facts["frozen_s"] = round(self.rng.uniform(*(FROZEN_LONG_S if self.for_long() else FROZEN_S)), 1)
             time.sleep(self.facts["frozen_s"])
             self.stack.signal(self.name, signal.SIGCONT)
         else:

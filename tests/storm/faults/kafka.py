@@ -22,7 +22,7 @@ class KafkaFault(Fault):
         wait_for(self.stack, "kafka")
 
 
-@fault("kafka-kill", locks=["kafka"], touches=["kafka"], hold_s=(0.5, 2.0))
+@fault("kafka-kill", locks=["kafka"], touches=["kafka"], hold_s=(0.5, 2.0), quick=False)
 class Kill(KafkaFault):
     """kill -9 of the broker."""
     sig = signal.SIGKILL
@@ -44,12 +44,12 @@ class Freeze(KafkaFault):
         wait_for(self.stack, "kafka")
 
 
-@fault("kafka-blink", locks=["kafka"], touches=["kafka"], hold_s=(0.3, 4.0))
+@fault("kafka-blink", locks=["kafka"], touches=["kafka"], hold_s=(0.3, 4.0), quick=False)
 class Blink(Freeze):
     """SIGSTOP of the broker for up to 4 s."""
 
 
-@fault("kafka-kill-with-relay", locks=["kafka", "relay"], touches=["kafka", "relay"], hold_s=(0.5, 2.0))
+@fault("kafka-kill-with-relay", locks=["kafka", "relay"], touches=["kafka", "relay"], hold_s=(0.5, 2.0), quick=False)
 class KillWithRelay(KafkaFault):
     """kill -9 of the broker and of the relay in one moment."""
 

@@ -54,7 +54,7 @@ class KillPreparedAndRelay(AimedKill):
     with_relay = True
 
 
-@fault("kafka-forgets-markers", locks=["kafka"], touches=["kafka"])
+@fault("kafka-forgets-markers", locks=["kafka"], touches=["kafka"], quick=False)
 class Forgets(AimedKill):
     """the same, and the broker comes back without the markers, as Kafka 4.3.1 does after some kills"""
     forgets = True

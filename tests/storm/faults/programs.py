@@ -57,7 +57,7 @@ def register(kind):
 
         def inject(self):
             self.send(signal.SIGSTOP)
-            if self.rng.random() < 0.2:
+            if self.for_long():
                 time.sleep(self.rng.uniform(10, 25))
 
         def heal(self):
@@ -74,7 +74,7 @@ def register(kind):
         def heal(self):
             self.stack.release(self.facts.get("program", f"{self.kind}-1"))
 
-    @fault(f"calm-kill-{kind}", locks=[kind], touches=[kind], alone=True, hold_s=(1.5, 2.5))
+    @fault(f"calm-kill-{kind}", locks=[kind], touches=[kind], alone=True, hold_s=(1.5, 2.5), quick=False)
     class CalmKill(ProgramFault):
         """kill -9 while nothing else is broken: its recovery time is measured."""
 

@@ -33,7 +33,7 @@ class Aborted(Poison):
         return some, json.dumps({"ticket_id": some}).encode(), self.headers("squad.ticket.created.v1")
 
 
-@fault("offsets-skipped-assigner", locks=["assigner", "kafka"], touches=["assigner"])
+@fault("offsets-skipped-assigner", locks=["assigner", "kafka"], touches=["assigner"], quick=False)
 class OffsetsSkipped(OffsetsReset):
     """The offsets of the assigners' group are set to the end: what lies between is never brought by an event."""
     kind = "assigner"

@@ -1,0 +1,40 @@
+"""What a campaign counts, and what it draws next."""
+from collections import Counter
+
+from storm import campaign, faults
+
+
+def run(ok=True, **times):
+    return {"ok": ok, "faults": {k.replace("_", "-"): n for k, n in times.items()}}
+
+
+def test_only_runs_without_a_finding_count():
+    assert campaign.counts([run(kill_relay=3), run(ok=False, kill_relay=9), run(kill_relay=1, pg_kill=2)]) == {
+        "kill-relay": 4, "pg-kill": 2}
+
+
+def test_faults_that_a_campaign_lacks_are_drawn_and_no_more_of_them_than_it_lacks():
+    faults.load()
+    done = {"kill-relay": 17, "pg-kill": 20, "pg-fast": 25}
+    drawn = Counter(p.id for p in faults.towards(7, 3, ["kill-relay", "pg-kill", "pg-fast"], done, campaign.goal))
+    assert drawn == {"kill-relay": 3}
+
+
+def test_a_campaign_that_lacks_nothing_goes_on_with_all_of_them():
+    faults.load()
+    done = {"kill-relay": 20, "pg-kill": 20}
+    drawn = Counter(p.id for p in faults.towards(7, 10, ["kill-relay", "pg-kill"], done, campaign.goal))
+    assert drawn == {"kill-relay": 5, "pg-kill": 5}
+
+
+def test_a_seed_and_the_counts_decide_the_schedule():
+    ids = sorted(faults.load())
+    assert faults.towards(7, 50, ids, {}, campaign.goal) == faults.towards(7, 50, ids, {}, campaign.goal)
+    assert faults.towards(7, 50, ids, {}, campaign.goal) != faults.towards(8, 50, ids, {}, campaign.goal)
+
+
+def test_a_quick_storm_holds_every_kind_once():
+    ids = sorted(faults.load())
+    dealt = [p.id for p in faults.each_once(1, ids)]
+    assert len(dealt) == len(set(dealt))
+    assert set(dealt) >= {i for i in ids if faults.REGISTRY[i].quick and not i.startswith("crash-")}
