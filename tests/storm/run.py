@@ -236,6 +236,7 @@ class Storm:
             elif posted is None and stats["acked"] < self.o.tickets:
                 until = time.monotonic() + self.o.drain_wait  # the faults were over before the load
             left = self.left() | {"posting": stats["posting"], "working": stats["working"]}
+            self.changes.back_from_break()
             if not any(left.values()):
                 self.drained_s = round(time.monotonic() - max(healed, posted), 1)
                 break

@@ -21,6 +21,7 @@ from .receiver import Receiver
 WORKERS = 64
 CONNECTIONS = 64  # of all experts together
 TRICKLE_PER_S = 40.0
+BACKLOG_MAX = 4000  # beyond it tickets trickle: experts that nobody has time for let offers pass
 SILENT, DECLINING, ACCEPTING = 0.02, 0.04, 0.5  # shares of the answers to offers; the rest completes at once
 PROVIDER = "acme"
 TYPES = ("tv", "internet", "phone", "wiring", "appliance", "installation")
@@ -43,13 +44,14 @@ class History:
 class Posts:
     """Makes operations at a pace and carries each to a certain answer."""
 
-    def __init__(self, config, history):
-        self.history = history
+    def __init__(self, config, history, experts):
+        self.history, self.experts = history, experts
         self.rng = random.Random(config["seed"])
         self.ports, self.api_key, self.tickets = config["intake_ports"], config["api_key"], config["tickets"]
         self.n = self.acked = self.open = self.unknowns = 0
         self.done_keys = []  # (key, body) of acknowledged tickets, to be repeated
         self.rate, self.due, self.enough, self.pausing = 0.0, 0.0, False, False
+        self.canceled = 0
         self.workers = []
         self.statuses = {}
 
@@ -60,6 +62,10 @@ class Posts:
     def more(self):
         return self.acked + self.open < self.tickets or not self.enough
 
+    def backlog(self):
+        """What experts have still to do."""
+        return self.acked - self.canceled - self.experts.completed
+
     async def work(self, i):
         client = Client(self.ports[i % len(self.ports)], self.api_key)
         while self.more():
@@ -69,7 +75,8 @@ class Posts:
                 continue
             # After an outage what is late is made up for, at most three seconds of it. Beyond the number wanted
             # there is a trickle, so that the last faults have something to break.
-            rate = self.rate if self.acked + self.open < self.tickets else min(self.rate, TRICKLE_PER_S)
+            many = self.acked + self.open >= self.tickets or self.backlog() > BACKLOG_MAX
+            rate = min(self.rate, TRICKLE_PER_S) if many else self.rate
             self.due = max(self.due + 1 / rate, now - 3)
             self.open += 1
             try:
@@ -169,6 +176,7 @@ class Posts:
             status, answer = await self.once(client, "POST", f"/v1/tickets/{ref}/cancel", b'{"reason":"mistake"}', [])
             if status is not None and status < 500:
                 self.history.write(e="canceled", op=n, ref=ref, status=status, answer=str(answer)[:200])
+                self.canceled += status == 200
                 return
             await asyncio.sleep(random.uniform(*RETRY_PAUSE_S))
 
@@ -249,7 +257,7 @@ class Experts:
                 except Unknown:
                     status = None
                 self.free.append(client)
-        self.completed += step == "complete"
+        self.completed += step == "complete" and status == 200
         self.history.write(e="step", job=offer["job"], step=step, attempt=attempt, status=status)
         return status == 200
 
@@ -257,8 +265,8 @@ class Experts:
 class World:
     def __init__(self, config):
         history = History(config["history"])
-        self.posts = Posts(config, history)
         self.experts = Experts(config, history)
+        self.posts = Posts(config, history, self.experts)
         self.receiver = Receiver(config, self.experts.take)
 
     def do_start(self, rate):
