@@ -1,7 +1,8 @@
 /*
  * store.h - tickets into PostgreSQL in self-clocked micro-batches.
  *
- * A batch is whatever arrived while the one before was under way: no timer.
+ * A batch is whatever arrived while the one before was under way: no timer. When
+ * many wait, a second one is under way beside it, on a session of its own.
  * Every ticket added gets exactly one answer, after the commit or at its
  * deadline, whichever comes first.
  */
@@ -47,6 +48,7 @@ struct store_item {
     char ref[TICKET_REF_LEN + 1];
     bool answered;
     int collisions;
+    const struct lane *lane; /* that has it in its batch; NULL while it waits */
     struct store_item *next, *running_next;
 };
 
@@ -80,5 +82,5 @@ enum store_refusal { STORE_TAKEN, STORE_FULL, STORE_DOWN, STORE_RUNNING };
 /* Takes the item until release is called, or says why not. */
 enum store_refusal store_add(struct store *store, struct store_item *item);
 
-/* Sends the next batch when none is under way. Call once per turn of the loop. */
+/* Sends what can be sent. Call once per turn of the loop. */
 void store_turn(struct store *store);
