@@ -76,6 +76,28 @@ def test_lock_step_connections_do_not_stall(intake, connections):
     assert "Non-2xx" not in done and "Socket errors" not in done, done
 
 
+def test_a_second_batch_beside_the_first_and_a_call_still_has_one_ticket(intake):
+    before = intake.one("SELECT count(*) FROM squad.ticket"), intake.one("SELECT count(*) FROM squad.outbox")
+    busy = subprocess.Popen([HERE / os.environ.get("SQUAD_BUILD", "build") / "bench/load", "127.0.0.1", str(intake.port),
+                             "800", "3"], env=os.environ | {"SQUAD_API_KEY": KEY}, stdout=subprocess.PIPE, text=True)
+    clients, calls = [intake.client() for _ in range(12)], 0
+    try:
+        with ThreadPoolExecutor(12) as pool:
+            while busy.poll() is None:
+                calls += 1
+                answers = list(pool.map(lambda c: c.request("POST", f"/v1/calls/lanes/{calls}/ticket", ticket(1)), clients))
+                assert sorted(a[0] for a in answers) == [200] * 11 + [201] and len({a[2]["id"] for a in answers}) == 1
+    finally:
+        for c in clients:
+            c.close()
+    acks = int(busy.stdout.read().split("acks=")[1].split()[0])
+    assert acks > 800 and calls > 3
+    assert intake.one("""SELECT count(*) FROM pg_stat_activity
+                          WHERE usename = 'squad_intake' AND query LIKE '%INSERT INTO ticket%'""") == 2
+    assert intake.one("SELECT count(*) FROM squad.ticket") == before[0] + acks + calls
+    assert intake.one("SELECT count(*) FROM squad.outbox") == before[1] + acks + calls
+
+
 # --- bad days ---
 
 
