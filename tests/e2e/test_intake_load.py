@@ -93,7 +93,7 @@ def test_a_second_batch_beside_the_first_and_a_call_still_has_one_ticket(intake)
     acks = int(busy.stdout.read().split("acks=")[1].split()[0])
     assert acks > 800 and calls > 3
     assert intake.one("""SELECT count(*) FROM pg_stat_activity
-                          WHERE usename = 'squad_intake' AND query LIKE '%INSERT INTO ticket%'""") == 2
+                          WHERE usename = 'squad_intake' AND query LIKE '%call_id%'""") == 2
     assert intake.one("SELECT count(*) FROM squad.ticket") == before[0] + acks + calls
     assert intake.one("SELECT count(*) FROM squad.outbox") == before[1] + acks + calls
 
