@@ -23,7 +23,7 @@ storm-campaign: deps ## add RUNS runs to the campaign in build/storm-campaign.js
 
 storm-recovery: deps ## kill -9 each program twenty times while nothing else is broken, into the same file
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault
-	@$(STORM) run --build ../build/fault --seed $(SEED) --only 'calm-kill-*' --faults 80 --tickets 20000 --rate-max 200 \
+	@$(STORM) run --build ../build/fault --seed $(SEED) --only 'calm-kill-*' --faults 80 --tickets 8000 --rate-max 60 \
 	    --campaign ../build/storm-campaign.jsonl
 
 storm-tables: ## print the campaign's tables for docs/reliability.md

@@ -44,6 +44,7 @@ class Model:
         self.found = []  # (check, text)
         self.tickets, self.dispatch, self.assignments, self.notices = {}, {}, {}, {}
         self.live_of_ticket, self.live_of_expert = defaultdict(set), Counter()
+        self.decided_at = {}  # ticket: when the assigner first gave it to an expert, parked it or left it to a person
         self.offers = {}  # how many experts may have a ticket's offer at once, where that is not 1
         self.available, self.capacity, self.load = {}, {}, {}
         self.skills, self.areas = defaultdict(dict), defaultdict(set)
@@ -106,6 +107,8 @@ class Model:
         if verb == "DELETE" or ticket not in self.tickets:
             self.wrong("append-only" if verb == "DELETE" else "unknown-ticket", f"{verb} of dispatch {ticket}")
             return
+        if ticket not in self.dispatch and row["state"] != "canceled":
+            self.decided_at[ticket] = self.commit.at
         self.step("ticket", ticket, self.dispatch.get(ticket), row["state"])
         self.were.setdefault(ticket, self.dispatch.get(ticket))
         if row.get("offers", "1") != "1":

@@ -26,8 +26,8 @@ def of_relay(ev):
 
 
 def of_assigner(ev):
-    """A ticket stored after the kill has its expert, in a commit."""
-    return [(ev.model.tickets[j.ticket]["commit_at"], j.commit_at) for j in ev.model.assignments.values()]
+    """A ticket stored after the kill has its expert, or its reason to wait for one, in a commit."""
+    return [(ev.model.tickets[t]["commit_at"], at) for t, at in ev.model.decided_at.items()]
 
 
 def of_notifier(ev):
