@@ -9,7 +9,7 @@ EXPERTS = 160
 PREFIXES = ("280", "2800", "2801", "2802", "2803", "2804", "2805")
 RETRY = {"max_attempts": 4, "base_ms": 100, "cap_ms": 1000, "timeout_ms": 1500}
 CHANGE_PAUSE_S = (0.1, 0.5)
-OFFER_TIMEOUT_S, EXCLUDE_S = 8, 2
+OFFER_TIMEOUT_S, EXCLUDE_S = 20, 2  # longer than a slow machine needs for an answer to each offer that is out
 BACK_FROM_BREAK = "UPDATE squad.expert SET status = 'available' WHERE status = 'break'"
 SCOPES = "{tickets:write,tickets:read,calls:write,jobs:write,experts:read,experts:write}"
 

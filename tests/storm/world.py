@@ -21,7 +21,7 @@ from .receiver import Receiver
 WORKERS = 64
 CONNECTIONS = 64  # of all experts together
 TRICKLE_PER_S = 40.0
-BACKLOG_MAX = 4000  # beyond it tickets trickle: experts that nobody has time for let offers pass
+BACKLOG_MAX = 1000  # beyond it tickets trickle: experts that nobody has time for let offers pass
 SILENT, DECLINING, ACCEPTING = 0.02, 0.04, 0.5  # shares of the answers to offers; the rest completes at once
 PROVIDER = "acme"
 TYPES = ("tv", "internet", "phone", "wiring", "appliance", "installation")
@@ -223,6 +223,8 @@ class Experts:
         await asyncio.sleep(self.rng.uniform(*self.work_s))
         if mood < SILENT and not trusted:
             self.history.write(e="step", job=offer["job"], step="silent", status=0)
+            await self.heard()
+            await self.step(offer, "complete", f"/v1/assignments/{offer['job']}/complete", None)
         elif mood < SILENT + DECLINING and not trusted:
             reason = self.rng.choice(("busy", "too_far", "unwell", "other", "wrong_skill"))
             await self.step(offer, "decline", f"/v1/offers/{offer['job']}/decline", {"reason": reason})
@@ -230,6 +232,11 @@ class Experts:
             await self.work(offer)
         else:
             await self.step(offer, "complete", f"/v1/assignments/{offer['job']}/complete", None)
+
+    async def heard(self):
+        """Until the faults are over."""
+        while not self.willing:
+            await asyncio.sleep(0.5)
 
     async def work(self, offer):
         """Accept, perhaps set out, perhaps arrive, complete; until it is over."""
