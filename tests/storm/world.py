@@ -20,7 +20,7 @@ from .receiver import Receiver
 
 WORKERS = 64
 CONNECTIONS = 64  # of all experts together
-TRICKLE_PER_S = 40.0
+TRICKLE_PER_S = 15.0
 BACKLOG_MAX = 1000  # beyond it tickets trickle: experts that nobody has time for let offers pass
 SILENT, DECLINING, ACCEPTING = 0.02, 0.04, 0.5  # shares of the answers to offers; the rest completes at once
 PROVIDER = "acme"
