@@ -17,6 +17,7 @@ from .model import RULES, Model
 
 CHECKS = {}
 EXPLAINED_FOR_S = 15.0  # a fault explains repeats until so long after its end
+TOO_LATE_S = 3.0  # from the second in which a notice was sent to its answer; the notifier waits for 4 s
 BARRIER = "squad.relay.barrier.v1"
 CREATED = "squad.ticket.created.v1"
 SKIPS = "offsets-skipped-assigner"  # the fault after which events are not brought to the assigner
@@ -397,12 +398,13 @@ def no_expert_is_told_twice_in_effect(ev):
 
 @check("notice-repeated")
 def a_notice_that_was_answered_well_is_repeated_only_where_a_fault_explains_it(ev):
+    """Or the busy machine: when the receiver got round to it, nobody waited for its answer any more."""
     well = {}
     for h in ev.hooks:
         before = well.get(h["webhook_id"])
         if before and not ev.explained(before, h["t"], {"notifier", "postgres", "hooks"}):
             yield f"{h['webhook_id']} came again {h['t'] - before:.2f} s after a good answer and no fault explains it"
-        if h["status"] and 200 <= h["status"] < 300:
+        if h["status"] and 200 <= h["status"] < 300 and h["t"] - (h["sent"] or h["t"]) < TOO_LATE_S:
             well[h["webhook_id"]] = h["t"]
 
 

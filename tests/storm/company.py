@@ -7,7 +7,7 @@ NEEDS = {"tv": {"tv": 2}, "internet": {"internet": 2}, "phone": {"phone": 2}, "w
          "appliance": {"appliance": 2}, "installation": {"internet": 3, "wiring": 2}}
 EXPERTS = 160
 PREFIXES = ("280", "2800", "2801", "2802", "2803", "2804", "2805")
-RETRY = {"max_attempts": 4, "base_ms": 100, "cap_ms": 1000, "timeout_ms": 1500}
+RETRY = {"max_attempts": 4, "base_ms": 100, "cap_ms": 1000, "timeout_ms": 4000}
 CHANGE_PAUSE_S = (0.1, 0.5)
 OFFER_TIMEOUT_S, EXCLUDE_S = 20, 2  # longer than a slow machine needs for an answer to each offer that is out
 BACK_FROM_BREAK = "UPDATE squad.expert SET status = 'available' WHERE status = 'break'"

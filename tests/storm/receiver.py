@@ -62,7 +62,8 @@ class Receiver:
         except ValueError:
             body = {}
         webhook_id, job = headers.get("webhook-id"), body.get("assignment_id")
-        line = {"t": round(time.time(), 6), "expert": expert, "webhook_id": webhook_id, "assignment": job,
+        sent = headers.get("webhook-timestamp", "")
+        line = {"t": round(time.time(), 6), "sent": int(sent) if sent.isdigit() else None, "expert": expert, "webhook_id": webhook_id, "assignment": job,
                 "ticket": (body.get("ticket") or {}).get("id"), "type": body.get("type"),
                 "body_expert": (body.get("expert") or {}).get("id"), "signed": self.signed(headers, raw),
                 "mode": mode, "status": status, "processed": processed,

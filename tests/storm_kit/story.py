@@ -95,7 +95,7 @@ class Story:
 
     def hook(self, n, t, status):
         ticket, expert = JOB_OF[n]
-        self.hooks.append({"t": t, "expert": expert, "webhook_id": NOTICES[n], "assignment": JOBS[n],
+        self.hooks.append({"t": t, "sent": int(t), "expert": expert, "webhook_id": NOTICES[n], "assignment": JOBS[n],
                            "ticket": ticket, "type": "offer", "body_expert": expert, "signed": True, "mode": "well",
                            "status": status, "processed": status == 204, "first": status == 204, "digest": str(n)})
 

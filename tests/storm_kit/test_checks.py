@@ -319,6 +319,12 @@ def a_notice_is_repeated_without_a_reason(s):
 
 
 @spoil()
+def a_notice_is_repeated_that_was_read_too_late(s):
+    s.hooks[-1]["sent"] = s.hooks[-1]["t"] - 3.2
+    s.hooks.append(s.hooks[-1] | {"first": False, "t": 8.0})
+
+
+@spoil()
 def a_notice_is_repeated_after_the_notifier_was_killed(s):
     s.hooks.append(s.hooks[-1] | {"first": False, "t": 8.0})
     s.run.append({"e": "fault", "id": "kill-notifier", "t0": 5.0, "t1": 5.1, "touches": ["notifier"]})
