@@ -11,6 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from client import Client, Experts, ticket  # noqa: E402
 from stack import BIN, HERE, Stack  # noqa: E402
+sys.path.insert(0, str(HERE / "tests"))
+from storm.faults import crash_points  # noqa: E402
 
 PROGRAMS = ("intake", "relay", "assigner", "notifier")
 FAULT_BIN = HERE / "build" / "fault" / "bin"
@@ -43,6 +45,11 @@ def test_the_fault_build_lists_every_point_of_the_source_once(program):
     assert len(points) == len(set(points)) >= 10
     assert in_source(program) <= set(points)
     assert all(p.startswith(program + ".") and p.endswith((".before", ".after")) for p in points)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_storm_aims_at_every_point_of_the_fault_build(program):
+    assert crash_points.points_in_source()[program] == sorted(listed(program))
 
 
 @pytest.mark.parametrize("plan", ["relay.nowhere.before:1:kill", "relay.read.before:0:kill", "relay.read.before:1:x",

@@ -27,7 +27,7 @@ def points_in_source():
     """program: its points. Those of src/common begin with a dot and belong to the programs that use the file."""
     found = {}
     for program in PROGRAMS:
-        own = "".join(path.read_text() for path in (HERE / "src" / program).glob("*.c"))
+        own = "".join(path.read_text() for path in (HERE / "src" / program).glob("*.[ch]"))
         names = set(POINT.findall(own))
         for path in (HERE / "src" / "common").glob("*.c"):
             if f'#include "{path.stem}.h"' in own:
