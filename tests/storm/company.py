@@ -56,10 +56,13 @@ class Changes:
         self.stack, self.rng = stack, random.Random(seed)
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.work, daemon=True)
-        self.inactive = set()
         self.done = self.refused = 0
 
     def start(self):
+        with self.stack.db() as db:
+            self.capacity_is_checked = db.execute(
+                "SELECT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'squad.expert_load'::regclass "
+                "AND contype = 'c' AND pg_get_constraintdef(oid) LIKE '%load%capacity%')").fetchone()[0]
         self.thread.start()
         return self
 
@@ -84,7 +87,7 @@ class Changes:
                     "interval '1 second'))", [e, rng.randint(1, 5)])
         if kind == 0 or kind == 1:
             return "UPDATE squad.expert SET active = NOT active WHERE id = %s", [e]
-        if kind == 2:
+        if kind == 2 and self.capacity_is_checked:  # a mutant without the check is to break the rule itself
             return "UPDATE squad.expert_load SET capacity = %s WHERE expert_id = %s", [rng.randint(1, 8), e]
         if kind == 3:
             return ("INSERT INTO squad.expert_skill VALUES (%s, %s, %s) ON CONFLICT (expert_id, skill) "
