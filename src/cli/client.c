@@ -1,5 +1,5 @@
-/* squad client add, rotate, revoke, list: who may call intake. Running intakes see a change within
- * a second. */
+/* squad client add, change, rotate, revoke, list: who may call intake. Running intakes see a change
+ * within a second. */
 #include "api_key.h"
 #include "command.h"
 #include "db.h"
@@ -21,9 +21,8 @@ struct client_conf {
 };
 
 static const struct pg_stmt stmts[] = {
-    {"client_add", sql_client_add, 6, false},
-    {"client_rotate", sql_client_rotate, 3, false},
-    {"client_revoke", sql_client_revoke, 1, false},
+    {"client_add", sql_client_add, 6, false},       {"client_change", sql_client_change, 5, false},
+    {"client_rotate", sql_client_rotate, 3, false}, {"client_revoke", sql_client_revoke, 1, false},
     {"client_list", sql_client_list, 0, false},
 };
 
@@ -99,6 +98,54 @@ static int add(const void *arg, char *const *operands, struct err *reterr)
     if (failed)
         return explain_add(reterr, operands[0]);
     print_key(conf, operands[0], key);
+    return EXIT_OK;
+}
+
+/* --- change --- */
+
+/* NULL: as it is; "none" alone: no more. */
+static void param_list_or_null(struct pg_params *p, struct pg_array *a, const struct opt_list *list)
+{
+    struct opt_list none = {0};
+    bool clear = list->n == 1 && strcmp(list->item[0], "none") == 0;
+    pg_array_init(a, PG_TEXT);
+    if (list->n == 0) {
+        pg_param_null(p);
+        return;
+    }
+    pg_array_free(a);
+    param_list(p, a, clear ? &none : list);
+}
+
+static int change(const void *arg, char *const *operands, struct err *reterr)
+{
+    const struct client_conf *conf = arg;
+    _cleanup_pg_ struct pg *pg = NULL;
+    _cleanup_result_ PGresult *res = NULL;
+    struct pg_params p = {0};
+    struct pg_array scopes, origins;
+    if (!conf->scopes.n && !conf->origins.n && !conf->rate && !conf->burst)
+        return err_fatal(reterr, EXIT_CONFIG,
+                         "say what to change: --scope, --origin, --rate or --burst");
+    if (open_db(&pg, conf, reterr))
+        return -1;
+    pg_param_text(&p, operands[0]);
+    param_list_or_null(&p, &scopes, &conf->scopes);
+    param_list_or_null(&p, &origins, &conf->origins);
+    pg_param_int4(&p, (int32_t)conf->rate);
+    pg_param_int4(&p, (int32_t)conf->burst);
+    int failed = pg_run(pg, "client_change", &p, &res, reterr);
+    pg_array_free(&scopes);
+    pg_array_free(&origins);
+    if (failed)
+        return explain_add(reterr, operands[0]);
+    if (PQntuples(res) == 0)
+        return no_such(reterr, operands[0]);
+    if (conf->json)
+        out_json(json_pack("{s:s, s:s, s:s}", "client", operands[0], "scopes",
+                           PQgetvalue(res, 0, 0), "origins", PQgetvalue(res, 0, 1)));
+    else
+        printf("client \"%s\" may now: %s\n", operands[0], PQgetvalue(res, 0, 0));
     return EXIT_OK;
 }
 
@@ -238,6 +285,33 @@ static const struct opt add_opts[] = {
     OPT_COMMON_BASE(struct client_conf),
 };
 
+static const struct opt change_opts[] = {
+    {.name = "scope",
+     .type = OPT_LIST,
+     .offset = offsetof(struct client_conf, scopes),
+     .metavar = "SCOPE",
+     .help = "what it may do from now on; may be repeated"},
+    {.name = "origin",
+     .type = OPT_LIST,
+     .offset = offsetof(struct client_conf, origins),
+     .metavar = "URL",
+     .help = "site whose pages may call in its name; none: no site"},
+    {.name = "rate",
+     .type = OPT_INT,
+     .offset = offsetof(struct client_conf, rate),
+     .max = RATE_MAX,
+     .metavar = "N",
+     .help = "requests a second"},
+    {.name = "burst",
+     .type = OPT_INT,
+     .offset = offsetof(struct client_conf, burst),
+     .max = RATE_MAX,
+     .metavar = "N",
+     .help = "requests at once"},
+    JSON_OPTION,
+    OPT_COMMON_BASE(struct client_conf),
+};
+
 static const struct opt rotate_opts[] = {
     {.name = "grace",
      .type = OPT_INT,
@@ -268,6 +342,10 @@ COMMAND(client_add_command, "client add", "let another system call intake; print
         "  squad client add web-backend --scope tickets:write --scope tickets:read\n"
         "  squad client add website --scope form        # the form at /new/website\n"
         "  squad client add spa --origin https://www.example.com --rate 50\n");
+COMMAND(client_change_command, "client change",
+        "change what a client may do, its origins or its rate", "NAME", 1, change_opts, change,
+        "  squad client change web-backend --scope tickets:write    # and nothing else any more\n"
+        "  squad client change spa --origin none --rate 200\n");
 COMMAND(client_rotate_command, "client rotate", "give a client another API key", "NAME", 1,
         rotate_opts, rotate,
         "  squad client rotate web-backend              # the old key works for another hour\n"

@@ -30,7 +30,7 @@ extern const struct command migrate_command, topics_command, seed_command, statu
     expert_show_command, expert_status_command, expert_skills_command, expert_areas_command,
     expert_capacity_command, expert_week_command, expert_shifts_command, expert_absence_command,
     expert_back_command, client_add_command, client_rotate_command, client_revoke_command,
-    client_list_command;
+    client_list_command, client_change_command, ticket_release_command, ticket_quarantined_command;
 
 /* Runs the command that argv names. Returns the exit code of the process. */
 int command_main(const struct command *const *commands, size_t n, int argc, char **argv);

@@ -112,13 +112,18 @@ static PGconn *connect_to(const struct pg_options *o, struct err *reterr)
     snprintf(user, sizeof user, "squad_%s", named ? o->program : "");
     snprintf(app, sizeof app, named ? "squad-%s" : "squad", named ? o->program : "");
     snprintf(timeout, sizeof timeout, "%d", CONNECT_TIMEOUT_S);
-    const char *keys[8], *values[8];
+    const char *keys[12], *values[12];
     int n = 0;
 #define SETTING(k, v) (keys[n] = (k), values[n] = (v), n++)
     if (named)
         SETTING("user", user);
     SETTING("connect_timeout", timeout);
     SETTING("client_encoding", "UTF8");
+    /* A server that vanished without a word is noticed within half a minute, not in hours. */
+    SETTING("keepalives_idle", "10");
+    SETTING("keepalives_interval", "5");
+    SETTING("keepalives_count", "4");
+    SETTING("tcp_user_timeout", "30000");
     SETTING("dbname", o->conninfo); /* expanded: what it names wins over the above */
     SETTING("application_name", app);
     SETTING(NULL, NULL);

@@ -48,7 +48,8 @@ struct lane {
     bool busy;   /* a statement is out */
     bool paused; /* until the retry timer or a new connection */
     bool error_logged;
-    /* Which insert is out; until when the careful one is taken, because the plain one has failed. */
+    /* Which insert is out; until when the careful one is taken, because the plain one has failed.
+     */
     int insert;
     uint64_t careful_until_ms;
     struct session_job insert_job;

@@ -30,8 +30,8 @@ bool lane_down(const struct lane *lane); /* its last attempt to connect failed *
 bool lane_idle(const struct lane *lane); /* connected, and without a batch */
 bool lane_busy(const struct lane *lane); /* a statement is out */
 
-/* The idle lane's next batch: n items, 1 to BATCH_MAX, which are the lane's until back was called for
- * each. Items that are equal are folded. */
+/* The idle lane's next batch: n items, 1 to BATCH_MAX, which are the lane's until back was called
+ * for each. Items that are equal are folded. */
 void lane_start(struct lane *lane, struct batch_item **items, size_t n);
 
 /* Sends the next statement of its batch, unless one is out. */

@@ -72,6 +72,7 @@ def test_a_client_is_added_rotated_and_revoked_while_intake_runs(intake):
 @pytest.mark.parametrize("args,code,says", [
     (("add", "first"), 1, "already"), (("add", "x", "--scope", "everything"), 2, "--scope"),
     (("add", "x", "--origin", "example.com"), 2, "--origin"), (("add", "x", "--origin", "https://example.com/path"), 2, "--origin"),
+    (("change", "nobody", "--rate", "3"), 1, "no client"), (("change", "x"), 2, "--scope, --origin, --rate or --burst"),
     (("rotate", "nobody"), 1, "no client"), (("revoke", "nobody"), 1, "no client"), (("add",), 2, "NAME"),
 ])
 def test_squad_client_says_what_is_wrong(alone, args, code, says):
@@ -83,6 +84,19 @@ def test_the_list_of_clients_is_readable(alone):
     assert squad(alone, "client", "add", "spa", "--origin", "https://a.example", "--rate", "7", "--scope", "tickets:read")[0] == 0
     line = next(x for x in squad(alone, "client", "list")[1].splitlines() if x.startswith("spa "))
     assert "tickets:read" in line and "https://a.example" in line and "7 requests/s" in line
+
+
+def test_what_a_client_may_do_is_changed_while_intake_runs(intake):
+    key = json.loads(squad(intake, "client", "add", "till", "--scope", "tickets:read", "--json")[1])["api_key"]
+    until(lambda: status(intake, key) == 403)
+    assert squad(intake, "client", "change", "till", "--scope", "everything")[0] == 2
+    code, out, _ = squad(intake, "client", "change", "till", "--scope", "tickets:write", "--rate", "50",
+                         "--origin", "https://a.example")
+    assert code == 0 and "tickets:write" in out
+    until(lambda: status(intake, key) == 201)
+    assert squad(intake, "client", "change", "till", "--origin", "none")[0] == 0
+    till = next(c for c in json.loads(squad(intake, "client", "list", "--json")[1]) if c["client"] == "till")
+    assert (till["scopes"], till["origins"], till["rate_per_s"]) == ("tickets:write", "", 50)
 
 
 # --- quotas ---

@@ -1,6 +1,7 @@
 """From the form for people to the expert and back, on the whole stack: quarantine, release, correction, calling off."""
 import http.client
 import re
+import json
 import sys
 import time
 from pathlib import Path
@@ -64,7 +65,13 @@ def test_what_is_quarantined_waits_for_a_person_and_then_goes_its_way(stack):
     stack.verify("--wait", "10")
     with stack.db() as db:
         assert db.execute("SELECT tickets FROM rpt.backlog WHERE state = 'quarantined'").fetchone()[0] == 1
-        assert db.execute("SELECT squad.ticket_release(%s, 'a test')", (ref,)).fetchone()[0] == "released"
+    listed = json.loads(stack.squad("ticket", "quarantined", "--json").stdout)
+    assert [t["ref"] for t in listed] == [ref] and ref in stack.squad("ticket", "quarantined").stdout
+    done = stack.squad("ticket", "release", after, check=False)
+    assert done.returncode == 1 and "not quarantined" in done.stderr and "squad ticket quarantined" in done.stderr
+    assert "released" in stack.squad("ticket", "release", ref.lower(), "--actor", "ana").stdout
+    with stack.db() as db:
+        assert db.execute("SELECT actor FROM squad.ticket_event WHERE kind = 'released'").fetchall() == [("ana",)]
     wait_state(stack, ref, "assigned")
     stack.verify("--wait", "10")
 
