@@ -59,6 +59,17 @@ def test_position_missing_and_all_topics_made_anew(shipped):
     assert "the position is missing" in refuses(shipped, EXIT_POSITION, "though 10 rows were published")
 
 
+def test_after_a_restore_another_prefix_begins_again_from_the_first_row(shipped):
+    shipped.plant_position(json.dumps(shipped.at | {"snapshot_prev": "99999998:99999999:"}))
+    refuses(shipped, EXIT_POSITION, "is in the future of the database")
+    shipped.prefix += "-2"
+    shipped.env["SQUAD_TOPIC_PREFIX"] = shipped.prefix
+    shipped.squad("topics", "--partitions", "3")
+    shipped.drain()
+    shipped.check()
+    assert json.loads(shipped.position())["rows"] == 11
+
+
 def test_position_that_can_not_be_of_this_database(shipped):
     for change, expected in (
             ({"system_identifier": "4711"}, "belongs to the PostgreSQL cluster 4711"),
