@@ -25,6 +25,7 @@ const struct state state_table[] = {
     {STATE_NOTICE, "sending", true},
     {STATE_NOTICE, "delivered", false},
     {STATE_NOTICE, "undeliverable", false},
+    {STATE_NOTICE, "dropped", false},
 };
 const size_t state_count = sizeof state_table / sizeof *state_table;
 
@@ -52,7 +53,8 @@ const struct transition transition_table[] = {
     {STATE_ASSIGNMENT, "on_site", "completed"},  {STATE_ASSIGNMENT, "on_site", "declined"},
     {STATE_ASSIGNMENT, "on_site", "rescinded"},  {STATE_ASSIGNMENT, "on_site", "canceled"},
     {STATE_NOTICE, "pending", "sending"},        {STATE_NOTICE, "sending", "delivered"},
-    {STATE_NOTICE, "sending", "undeliverable"},
+    {STATE_NOTICE, "sending", "undeliverable"},  {STATE_NOTICE, "pending", "dropped"},
+    {STATE_NOTICE, "sending", "dropped"},
 };
 const size_t transition_count = sizeof transition_table / sizeof *transition_table;
 

@@ -30,12 +30,23 @@ enum { /* columns of claim.sql */
        COL_CREATED_AT,
        COL_CUSTOMER_NAME,
        COL_CUSTOMER_PHONE,
+       COL_CUSTOMER_EMAIL,
        COL_EXPERT_ID,
        COL_EXPERT_NAME,
        COL_ADDRESS,
        COL_SECRET,
        COL_HOST,
        COL_TOKEN,
+       COL_RECIPIENT,
+       COL_OFFER_STATE,
+       COL_REASON,
+       COL_DROPPED,
+};
+
+/* Whom a notice goes to. */
+struct recipient {
+    bool is_expert;
+    const char *address, *secret;
 };
 
 static char *body_of(const PGresult *res, int row, const char *public_url)
@@ -44,6 +55,9 @@ static char *body_of(const PGresult *res, int row, const char *public_url)
         .type = pg_get_text(res, row, COL_MESSAGE),
         .notice_id = pg_get_text(res, row, COL_ID),
         .assignment_id = pg_get_text(res, row, COL_ASSIGNMENT_ID),
+        .recipient = pg_get_text(res, row, COL_RECIPIENT),
+        .offer_state = pg_get_text(res, row, COL_OFFER_STATE),
+        .reason = pg_get_text(res, row, COL_REASON),
         .ticket_id = pg_get_text(res, row, COL_TICKET_ID),
         .ref = pg_get_text(res, row, COL_REF),
         .ticket_type = pg_get_text(res, row, COL_TYPE),
@@ -53,7 +67,9 @@ static char *body_of(const PGresult *res, int row, const char *public_url)
         .created_at = pg_get_text(res, row, COL_CREATED_AT),
         .customer_name = pg_get_text(res, row, COL_CUSTOMER_NAME),
         .customer_phone = pg_get_text(res, row, COL_CUSTOMER_PHONE),
-        .expert_id = (int)pg_get_int8(res, row, COL_EXPERT_ID),
+        .customer_email = pg_get_text(res, row, COL_CUSTOMER_EMAIL),
+        .expert_id =
+            PQgetisnull(res, row, COL_EXPERT_ID) ? 0 : (int)pg_get_int8(res, row, COL_EXPERT_ID),
         .expert_name = pg_get_text(res, row, COL_EXPERT_NAME),
         .token = pg_get_text(res, row, COL_TOKEN),
         .public_url = public_url,
@@ -68,7 +84,7 @@ static bool sign(const struct delivery *d, const char *id, const char *secret, i
 {
     char signature[SIGNATURE_LEN + 1];
     *header = '\0';
-    if (!secret)
+    if (!secret || !*secret)
         return true;
     if (!signature_make(secret, id, now_s, d->body, strlen(d->body), signature))
         return false;
@@ -76,20 +92,32 @@ static bool sign(const struct delivery *d, const char *id, const char *secret, i
     return true;
 }
 
-static const char *begin(struct sender *sender, struct delivery *d, const PGresult *res, int row)
+static struct recipient recipient_of(const PGresult *res, int row, const struct company *company)
 {
-    const char *id = pg_get_text(res, row, COL_ID), *address = pg_get_text(res, row, COL_ADDRESS);
+    const char *name = pg_get_text(res, row, COL_RECIPIENT);
+    if (strcmp(name, "expert") != 0)
+        return (struct recipient){false, company->webhook, company->secret};
+    return (struct recipient){true, pg_get_text(res, row, COL_ADDRESS),
+                              pg_get_text(res, row, COL_SECRET)};
+}
+
+static const char *begin(struct sender *sender, struct delivery *d, const struct recipient *to,
+                         const PGresult *res, int row)
+{
+    const char *id = pg_get_text(res, row, COL_ID);
     const char *traceparent = pg_get_text(res, row, COL_TRACEPARENT);
     char head[4][128];
     int64_t now_s = wall_us() / 1000000;
-    if (!address)
-        return "the expert has no address for this channel";
+    if (!to->address || !*to->address)
+        return to->is_expert ? "the expert has no address for this channel"
+                             : "there is no --company-webhook";
     snprintf(head[0], sizeof head[0], "webhook-id: %s", id);
     snprintf(head[1], sizeof head[1], "webhook-timestamp: %" PRId64, now_s);
-    if (!sign(d, id, pg_get_text(res, row, COL_SECRET), now_s, head[2], sizeof head[2]))
-        return "the expert's signing secret is not whsec_ and base 64";
+    if (!sign(d, id, to->secret, now_s, head[2], sizeof head[2]))
+        return to->is_expert ? "the expert's signing secret is not whsec_ and base 64"
+                             : "--company-secret is not whsec_ and base 64";
     snprintf(head[3], sizeof head[3], "traceparent: %.55s", traceparent ? traceparent : "");
-    struct post post = {.url = address,
+    struct post post = {.url = to->address,
                         .body = d->body,
                         .timeout_ms = d->policy.timeout_ms,
                         .ctx = d,
@@ -100,7 +128,10 @@ static const char *begin(struct sender *sender, struct delivery *d, const PGresu
     if (traceparent)
         post.headers[n++] = head[3];
     CRASH_POINT("notifier.send.before");
-    return sender_post(sender, &post) ? NULL : "the expert's address is not an http or https URL";
+    if (sender_post(sender, &post))
+        return NULL;
+    return to->is_expert ? "the expert's address is not an http or https URL"
+                         : "--company-webhook is not an http or https URL";
 }
 
 static void free_delivery(struct delivery *d)
@@ -110,8 +141,11 @@ static void free_delivery(struct delivery *d)
 }
 
 struct delivery *delivery_begin(struct sender *sender, struct hosts *hosts, struct results *results,
-                                const char *public_url, const PGresult *res, int row)
+                                const struct company *company, const PGresult *res, int row)
 {
+    if (pg_get_bool(res, row, COL_DROPPED))
+        return NULL;
+    struct recipient to = recipient_of(res, row, company);
     struct delivery *d = mem_new(1, sizeof *d);
     pg_get_uuid(res, row, COL_ID, d->notice);
     d->attempt = (int)pg_get_int8(res, row, COL_ATTEMPTS);
@@ -119,8 +153,8 @@ struct delivery *delivery_begin(struct sender *sender, struct hosts *hosts, stru
                                       .base_ms = (int)pg_get_int8(res, row, COL_BASE_MS),
                                       .cap_ms = (int)pg_get_int8(res, row, COL_CAP_MS),
                                       .timeout_ms = (int)pg_get_int8(res, row, COL_TIMEOUT_MS)};
-    d->body = body_of(res, row, public_url);
-    const char *problem = begin(sender, d, res, row);
+    d->body = body_of(res, row, company->public_url);
+    const char *problem = begin(sender, d, &to, res, row);
     if (!problem) {
         d->host = hosts_take(hosts, pg_get_text(res, row, COL_HOST));
         return d;

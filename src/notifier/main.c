@@ -1,4 +1,4 @@
-/* squad-notifier: tells the experts. */
+/* squad-notifier: tells the experts, the manager and the customers. */
 #include "log.h"
 #include "notifier.h"
 
@@ -38,11 +38,24 @@ static const struct opt opts[] = {
      .def = "",
      .metavar = "URL",
      .help = "intake as experts reach it, put before complete_url; no slash at its end"},
+    {.name = "company-webhook",
+     .env = "SQUAD_COMPANY_WEBHOOK",
+     .type = OPT_STR,
+     .offset = offsetof(struct notifier_conf, company_webhook),
+     .metavar = "URL",
+     .help = "where the manager and customers are told that a ticket waits too long"},
+    {.name = "company-secret",
+     .env = "SQUAD_COMPANY_SECRET",
+     .type = OPT_STR,
+     .offset = offsetof(struct notifier_conf, company_secret),
+     .metavar = "WHSEC",
+     .secret = true,
+     .help = "signs what goes to --company-webhook: whsec_ and base 64"},
 };
 
 static const struct opt_set set = {
     .program = "squad-notifier",
-    .summary = "delivers notices to experts: signed webhooks, tried again until they arrive",
+    .summary = "delivers notices: signed webhooks, tried again until they arrive",
     .examples = "  squad-notifier --db 'host=db dbname=squad' --kafka kafka:9092 --instance a\n"
                 "  squad-notifier --drain         deliver what is due and exit\n",
     .opts = opts,

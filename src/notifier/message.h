@@ -1,5 +1,5 @@
 /*
- * message.h - the body of a notice. Pure.
+ * message.h - the body of a notice: offer, over, amended, break or waiting. Pure.
  *
  * Made of what never changes, so that every attempt sends the same bytes.
  */
@@ -7,8 +7,10 @@
 
 struct message { /* texts are borrowed; NULL: left out */
     const char *type, *notice_id, *assignment_id;
+    const char *recipient;            /* expert, manager or customer */
+    const char *offer_state, *reason; /* how and why the offer ended, why the break */
     const char *ticket_id, *ref, *ticket_type, *area, *problem, *contract, *created_at;
-    const char *customer_name, *customer_phone;
+    const char *customer_name, *customer_phone, *customer_email;
     int expert_id;
     const char *expert_name;
     const char *token;      /* secret of the link to the offer's page; NULL: no link */

@@ -27,6 +27,7 @@ struct notifier {
     struct sender *sender;
     struct hosts hosts;
     struct pg_array busy_hosts, busy_counts;
+    struct company company;
     struct results results;
     char actor[96];
     long in_flight;
@@ -39,7 +40,7 @@ struct notifier {
 };
 
 static const struct pg_stmt stmts[] = {
-    {"claim", sql_claim, 6, false},
+    {"claim", sql_claim, 7, false},
     {"reclaim", sql_reclaim, 1, false},
     {"retry", sql_retry, 6, false},
     {"finish", sql_finish, 5, false},
@@ -123,6 +124,7 @@ static int claim_some(struct notifier *n, int max, struct err *reterr)
     pg_param_int8(&params, CLAIM_MARGIN_MS);
     pg_param_int4(&params, max);
     busy_params(n, &params);
+    pg_param_text(&params, n->company.webhook);
     CRASH_POINT("notifier.claim.before");
     if (pg_run(n->pg, "claim", &params, &res, reterr))
         return -1;
@@ -134,7 +136,7 @@ static int claim_some(struct notifier *n, int max, struct err *reterr)
     n->empty = PQntuples(res) == 0;
     for (int row = 0; row < PQntuples(res); row++) {
         const struct delivery *d =
-            delivery_begin(n->sender, &n->hosts, &n->results, n->conf->public_url, res, row);
+            delivery_begin(n->sender, &n->hosts, &n->results, &n->company, res, row);
         if (!d)
             continue;
         n->in_flight++;
@@ -243,7 +245,11 @@ static int run(struct notifier *n, struct err *reterr)
 int notifier_run(const struct notifier_conf *conf, struct loop *loop, struct err *reterr)
 {
     static const char *const topics[] = {"notices", NULL};
-    struct notifier n = {.conf = conf, .loop = loop, .due = true};
+    struct notifier n = {
+        .conf = conf,
+        .loop = loop,
+        .due = true,
+        .company = {conf->public_url, conf->company_webhook, conf->company_secret}};
     snprintf(n.actor, sizeof n.actor, "notifier/%s", conf->common.instance);
     pg_array_init(&n.busy_hosts, PG_TEXT);
     pg_array_init(&n.busy_counts, PG_INT4);

@@ -12,6 +12,7 @@ struct notifier_conf {
     long per_host;          /* likewise to one host */
     long sweep_ms;          /* pace of the look at the table that needs no event */
     const char *public_url; /* of intake, as receivers see it */
+    const char *company_webhook, *company_secret; /* for the manager and customers; may be NULL */
 };
 
 /* Runs until the loop is asked to stop, or (with --drain) until everything due is delivered.

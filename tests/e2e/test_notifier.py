@@ -150,6 +150,19 @@ class World:
         return self.db.execute("SELECT kind, actor, detail FROM squad.ticket_event WHERE detail ->> 'notice_id' = %s "
                                "ORDER BY seq", (str(notice),)).fetchall()
 
+    def call_off(self, notice):
+        self.db.execute("SELECT squad.ticket_cancel(ticket_id, 'customer', 'test') FROM squad.notice WHERE id = %s", (notice,))
+
+    def others(self, notice):
+        """What else the expert is told of the same offer: (message, state)."""
+        return self.db.execute("SELECT o.message, o.state FROM squad.notice n JOIN squad.notice o USING (assignment_id)"
+                               " WHERE n.id = %s AND o.id <> n.id ORDER BY o.created_at", (notice,)).fetchall()
+
+    def hooks_of(self, notice):
+        """Bodies of all that was said of its offer, in order."""
+        offer = self.db.execute("SELECT assignment_id FROM squad.notice WHERE id = %s", (notice,)).fetchone()[0]
+        return [h["body"] for h in self.stack.hooks() if h["body"].get("assignment_id") == str(offer)]
+
     def hooks(self, ids):
         wanted = {str(i) for i in ids}
         return [h for h in self.stack.hooks() if h["webhook_id"] in wanted]
@@ -402,6 +415,108 @@ def test_a_completed_assignment_is_still_told(w):
     w.drain()
     assert w.row(notice)["state"] == "delivered" and w.assignment(notice) == "completed"
     assert w.load(expert) == 0
+
+
+def test_an_offer_that_is_over_is_not_sent_and_nobody_hears_of_its_end(w):
+    [notice] = w.notices(w.expert())
+    w.call_off(notice)
+    w.drain()
+    assert w.row(notice)["state"] == "dropped" and w.row(notice)["attempts"] == 0
+    assert w.others(notice) == [("over", "dropped")]
+    assert w.hooks_of(notice) == []
+
+
+def test_the_end_of_an_offer_waits_for_the_offer(w):
+    [notice] = w.notices(w.expert())
+    w.db.execute("UPDATE squad.notice SET next_attempt_at = now() + interval '1 h' WHERE id = %s", (notice,))
+    w.call_off(notice)
+    w.drain()
+    assert w.others(notice) == [("over", "pending")]
+    w.db.execute("UPDATE squad.notice SET next_attempt_at = now() WHERE id = %s", (notice,))
+    w.drain()
+    w.drain()
+    assert w.others(notice) == [("over", "dropped")]
+
+
+def test_the_end_of_a_delivered_offer_says_why(w):
+    [notice] = w.notices(w.expert())
+    w.drain()
+    w.call_off(notice)
+    w.drain()
+    offer, over = w.hooks_of(notice)
+    assert (offer["type"], over["type"], over["state"], over["reason"]) == ("offer", "over", "canceled", "customer")
+    assert over["assignment_id"] == offer["assignment_id"] and "customer" not in over["ticket"]
+
+
+def test_an_amended_ticket_is_told_with_what_is_new(w):
+    [notice] = w.notices(w.expert())
+    w.drain()
+    w.db.execute("SELECT squad.ticket_amend(t.client_id, t.id, squad.ticket_version(t.id), '{\"problem\": \"Smoke\"}', 'test')"
+                 " FROM squad.ticket t JOIN squad.notice n ON n.ticket_id = t.id WHERE n.id = %s", (notice,))
+    w.drain()
+    offer, amended = w.hooks_of(notice)
+    assert (amended["type"], amended["ticket"]["problem"]) == ("amended", "Smoke")
+    assert amended["ticket"]["customer"] == offer["ticket"]["customer"] and amended["offer_url"] == offer["offer_url"]
+
+
+def test_manager_and_customer_hear_at_the_company_s_webhook_that_a_ticket_waits(w):
+    def tell(area):
+        ticket = w.db.execute(TICKETS, {"n": 1, "expert": 1}).fetchone()[0]
+        w.db.execute("UPDATE squad.dispatch SET tell_at = now(), routable_at = routable_at WHERE ticket_id = %s", (ticket,))
+        w.db.execute("UPDATE squad.priority SET manager_s = 0, customer_s = 0")
+        assert {r[0] for r in w.db.execute("SELECT whom FROM squad.waiting_tell(1000, 'test') WHERE ticket_id = %s", (ticket,))} \
+            == {"manager", "customer"}
+        return ticket
+
+    def notices(ticket):
+        return dict(w.db.execute("SELECT recipient, state || coalesce(': ' || last_error, '') FROM squad.notice"
+                                 " WHERE ticket_id = %s", (ticket,)).fetchall())
+
+    ticket = tell("28013")
+    secret = w.stack.env["SQUAD_WEBHOOK_SECRET"]
+    w.drain("--company-webhook", w.hook_url + "/company", "--public-url", "https://squad.example.com",
+            SQUAD_COMPANY_SECRET=secret)
+    assert notices(ticket) == {"manager": "delivered", "customer": "delivered"}
+    hooks = [h for h in w.stack.hooks() if h["body"].get("ticket", {}).get("id") == str(ticket)]
+    assert [h["verified"] for h in hooks] == [True, True]
+    bodies = {h["body"]["tell"]: h["body"] for h in hooks}
+    assert bodies["manager"]["why_url"] == f"https://squad.example.com/v1/tickets/{bodies['manager']['ref']}/why"
+    assert "customer" not in bodies["manager"]["ticket"]
+    assert bodies["customer"]["ref"] == bodies["manager"]["ref"]
+    assert bodies["customer"]["ticket_url"] == f"https://squad.example.com/v1/tickets/{bodies['customer']['ref']}"
+    assert bodies["customer"]["ticket"]["customer"]["phone"] == "+34600123456"
+    ticket = tell("28013")
+    w.drain()
+    assert set(notices(ticket).values()) == {"undeliverable: there is no --company-webhook"}
+    ticket = tell("28013")
+    w.db.execute("SELECT squad.ticket_cancel(%s, 'customer', 'test')", (ticket,))
+    w.drain()
+    assert set(notices(ticket).values()) == {"dropped"}
+
+
+def test_an_expert_on_break_hears_why_unless_he_is_back(w):
+    def tire():
+        expert = w.expert()
+        for _ in range(2):
+            [notice] = w.notices(expert)
+            w.drain()
+            w.db.execute("UPDATE squad.assignment SET expires_at = now() WHERE expert_id = %s AND state = 'offered'", (expert,))
+            w.db.execute("SELECT squad.offers_expire(1000, 'test')")
+        return expert
+
+    def message(expert):
+        return w.db.execute("SELECT id, state FROM squad.notice WHERE expert_id = %s AND message = 'break'", (expert,)).fetchone()
+
+    expert = tire()
+    w.drain()
+    notice, state = message(expert)
+    assert state == "delivered"
+    [hook] = w.hooks([notice])
+    assert hook["body"]["expert"]["id"] == expert and hook["body"]["reason"] == "2 offers in a row timed out"
+    expert = tire()
+    w.db.execute("SELECT squad.expert_status_set(%s, 'available', NULL, 'test')", (expert,))
+    w.drain()
+    assert message(expert)[1] == "dropped"
 
 
 def test_events_wake_it_between_sweeps(w):

@@ -198,7 +198,8 @@ def test_an_offer_expires_after_the_time_of_its_type(w):
     before = w.seq()
     assert expire(w) == [(1, False)]
     assert (state(w, a), w.load(), ticket(w, t)) == ("timed_out", 0, "parked")
-    assert w.events(before) == ["squad.ticket.timed_out.v1", "squad.ticket.requeued.v1", "squad.expert.freed.v1"]
+    assert w.events(before) == ["squad.ticket.timed_out.v1", "squad.ticket.requeued.v1", "squad.notice.requested.v1",
+                                "squad.expert.freed.v1"]
     assert w.one("SELECT reason FROM squad.exclusion") == "timed_out"
     assert accept(w, a) == "gone"
 
@@ -261,7 +262,8 @@ def test_the_first_of_several_who_accepts_has_it_and_the_others_are_free(w):
     before = w.seq()
     assert accept(w, b) == "accepted"
     assert (state(w, a), state(w, b), w.load(1), w.load(2), ticket(w, t)) == ("rescinded", "accepted", 0, 1, "assigned")
-    assert w.events(before) == ["squad.ticket.rescinded.v1", "squad.expert.freed.v1", "squad.ticket.accepted.v1"]
+    assert w.events(before) == ["squad.ticket.rescinded.v1", "squad.notice.requested.v1", "squad.expert.freed.v1",
+                                "squad.ticket.accepted.v1"]
     assert accept(w, a) == "gone"
     assert w.one("SELECT holder, attempts FROM squad.dispatch") == (None, 2)
 
@@ -390,8 +392,8 @@ def test_a_manager_gives_a_ticket_to_another_expert(w):
     before = w.seq()
     assert reassign(w, t, 2) == ("reassigned", [])
     assert (state(w, a), w.load(1), w.load(2)) == ("rescinded", 0, 1)
-    assert w.events(before) == ["squad.ticket.rescinded.v1", "squad.expert.freed.v1", "squad.ticket.reserved.v1",
-                                "squad.notice.requested.v1"]
+    assert w.events(before) == ["squad.ticket.rescinded.v1", "squad.notice.requested.v1", "squad.expert.freed.v1",
+                                "squad.ticket.reserved.v1", "squad.notice.requested.v1"]
     assert w.one("SELECT attempt, override FROM squad.assignment WHERE expert_id = 2") == (2, None)
     assert reassign(w, t, 2) == ("already", [])
 
@@ -466,7 +468,9 @@ def test_manager_and_customer_are_told_once_each(w):
     w.c.execute("UPDATE squad.dispatch SET tell_at = now()")
     assert w.c.execute(told).fetchall() == [("customer",)]
     assert (w.one("SELECT tell_at FROM squad.dispatch"), kinds(w, t)) == (None, ["manager_told", "customer_told"])
-    assert w.events(before) == ["squad.ticket.waiting.v1"] * 2
+    assert w.events(before) == ["squad.ticket.waiting.v1", "squad.notice.requested.v1"] * 2
+    assert w.c.execute("SELECT recipient, message, state FROM squad.notice WHERE ticket_id = %s ORDER BY recipient", (t,)
+                       ).fetchall() == [("customer", "waiting", "pending"), ("manager", "waiting", "pending")]
 
 
 def test_the_time_it_became_routable_stays(w):

@@ -154,6 +154,13 @@ REFUSED = [
     # notice and history
     (UNIQUE, "notice_once", "INSERT INTO squad.notice (assignment_id, ticket_id, expert_id, channel, message) "
                             "VALUES ('{assignment}', '{ticket}', 2, 'webhook', 'offer')"),
+    (CHECK, "notice_subject", "INSERT INTO squad.notice (assignment_id, ticket_id, expert_id, channel, message) "
+                            "VALUES ('{assignment}', '{ticket}', 2, 'webhook', 'break')"),
+    (CHECK, "notice_subject", "INSERT INTO squad.notice (ticket_id, expert_id, channel, message) "
+                            "VALUES ('{ticket}', 2, 'webhook', 'over')"),
+    (CHECK, "notice_subject", "INSERT INTO squad.notice (ticket_id, channel, message) VALUES ('{ticket}', 'webhook', 'waiting')"),
+    (CHECK, "notice_recipient_check", "INSERT INTO squad.notice (ticket_id, recipient, channel, message) "
+                                      "VALUES ('{ticket}', 'mother', 'webhook', 'waiting')"),
     (CHECK, "notice_channel_check", "INSERT INTO squad.notice (assignment_id, ticket_id, expert_id, channel, message) "
                                     "VALUES ('{assignment}', '{ticket}', 2, 'pigeon', 'offer')"),
     (CHECK, "notice_message_check", "INSERT INTO squad.notice (assignment_id, ticket_id, expert_id, channel, message) "

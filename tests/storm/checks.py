@@ -353,7 +353,7 @@ def a_reader_that_was_there_all_the_time_saw_the_same(ev):
 
 @check("not-notified")
 def every_assignment_was_notified(ev):
-    told = {h["assignment"] for h in ev.hooks if h["processed"]}
+    told = {h["assignment"] for h in ev.hooks if h["processed"] and h["type"] == "offer"}
     for job in ev.model.assignments.values():
         if job.state in RULES["assignment"]["done"] + RULES["assignment"]["notified"] and job.id not in told:
             yield f"assignment {job.id} is {job.state} and expert {job.expert} was never told"
@@ -367,7 +367,10 @@ def every_assignment_was_notified(ev):
 def each_notice_goes_to_its_expert(ev):
     for h in ev.hooks:
         job = ev.model.assignments.get(h["assignment"])
-        if job is None:
+        if h["type"] == "break":
+            if h["body_expert"] != h["expert"]:
+                yield f"the break of expert {h['body_expert']} was told to expert {h['expert']}"
+        elif job is None:
             yield f"expert {h['expert']} was told of assignment {h['assignment']}, which was never committed"
         elif (job.expert, job.ticket) != (h["expert"], h["ticket"]) or h["body_expert"] != h["expert"]:
             yield f"assignment {job.id} of expert {job.expert} was told to expert {h['expert']}"
@@ -384,7 +387,7 @@ def no_redirect_is_followed(ev):
 
 @check("notice-duplicated")
 def no_expert_is_told_twice_in_effect(ev):
-    first = Counter((h["assignment"], h["type"]) for h in ev.hooks if h["first"])
+    first = Counter((h["assignment"], h["type"]) for h in ev.hooks if h["first"] and h["type"] in ("offer", "over"))
     for (job, message), n in first.items():
         if n > 1:
             yield f"{message} of assignment {job} was processed {n} times under different webhook-ids"

@@ -68,6 +68,7 @@ class Model:
         self.stored, self.reached, self.told = [], [], []  # tickets; (assignment, state); events
         self.were = {}  # ticket: its state before this commit
         self.new_jobs, self.told_jobs, self.touched, self.moved = [], set(), set(), set()
+        self.requested = []  # tickets, or experts, of new notices
         for change in commit.changes:
             handler = getattr(self, "on_" + change.table, None)
             if handler:
@@ -154,7 +155,9 @@ class Model:
         self.step("notice", row["id"], before and before["state"], row["state"])
         self.notices[row["id"]] = row
         if verb == "INSERT":
-            self.told_jobs.add(row["assignment_id"])
+            self.requested.append(row["ticket_id"] or row["expert_id"])
+            if row.get("message", "offer") == "offer":
+                self.told_jobs.add(row["assignment_id"])
 
     def on_inbox(self, verb, row):
         if verb == "INSERT":
@@ -253,6 +256,8 @@ class Model:
         """(ticket, expert) of the steps of this commit that a rule is about."""
         if rule["of"] == "stored":
             return [(t, None) for t in self.stored]
+        if rule["of"] == "notice":
+            return [(key, None) for key in self.requested]
         if rule["of"] == "ticket":
             return [(t, None) for t, was in self.were.items()
                     if was in rule["from"] and self.dispatch[t] in rule["to"]]

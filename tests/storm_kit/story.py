@@ -87,7 +87,7 @@ class Story:
         self.commit(change("dispatch", "INSERT" if first else "UPDATE", ticket_id=ticket, state="assigned"),
                     change("expert_load", "UPDATE", expert_id=expert, load=1, capacity=1),
                     change("assignment", "INSERT", id=JOBS[n], ticket_id=ticket, expert_id=expert, state="reserved"),
-                    change("notice", "INSERT", id=NOTICES[n], assignment_id=JOBS[n], state="pending"),
+                    change("notice", "INSERT", id=NOTICES[n], assignment_id=JOBS[n], ticket_id=ticket, state="pending"),
                     self.event("ticket", ticket, "squad.ticket.reserved.v1", 3.0),
                     self.event("notice", ticket, "squad.notice.requested.v1", 3.0))
         self.commit(change("notice", "UPDATE", id=NOTICES[n], assignment_id=JOBS[n], state="sending"))

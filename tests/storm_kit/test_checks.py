@@ -203,7 +203,7 @@ def an_event_has_no_step(s):
     s.commit(s.event("ticket", A, "squad.ticket.offered.v1", 9.0))
 
 
-@spoil("notice-with-assignment", "all-done")
+@spoil("notice-with-assignment", "all-done", "step-with-event", "event-with-step")
 def an_assignment_is_committed_before_its_notice(s):
     notice = s.drop("notice: INSERT", NOTICES[3])
     at = next(i for i, t in enumerate(s.transactions) if any(JOBS[3] in c for c in t))

@@ -14,4 +14,4 @@ INSERT INTO ticket_event (ticket_id, kind, actor, detail)
 SELECT ticket_id, 'attempt_failed', $6,
        jsonb_strip_nulls(jsonb_build_object('notice_id', id, 'expert_id', expert_id, 'attempt', attempts,
                                             'status', status, 'error', error, 'next_in_ms', delay_ms))
-  FROM again ORDER BY ticket_id
+  FROM again WHERE ticket_id IS NOT NULL ORDER BY ticket_id
