@@ -14,7 +14,7 @@ READ = {
     "outbox": {"seq", "id", "aggregatetype", "aggregateid", "type", "payload", "xid"},
     "dispatch": {"ticket_id", "state", "offers"},
     "assignment": {"id", "ticket_id", "expert_id", "state", "reserved_at", "override"},
-    "notice": {"id", "assignment_id", "state"},
+    "notice": {"id", "assignment_id", "ticket_id", "expert_id", "message", "state"},
     "expert": {"id", "active", "status"},
     "expert_load": {"expert_id", "load", "capacity"},
     "expert_skill": {"expert_id", "skill", "level"},
