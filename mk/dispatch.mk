@@ -30,3 +30,13 @@ $(B)/bench/simulate: tests/bench/simulate.c tests/unit/assigner/sim.c tests/unit
 simulate: deps ## run a company's day through the choice of experts: SIM='--days 7 --objectives load,idle'
 	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/bench/simulate
 	@$(B)/bench/simulate $(SIM)
+
+$(B)/bench/choose: tests/bench/choose.c $(B)/lib/libassigner.a $(B)/lib/libcommon.a
+	@mkdir -p $(@D)
+	$(call SAY,BENCH $@)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -Isrc/common -Isrc/assigner -o $@ $^ $(LIBS_assigner) $(COMMON_LIBS)
+
+.PHONY: bench-choose
+bench-choose: deps ## print what one choice of an expert costs, and an expert in memory
+	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/bench/choose
+	@$(B)/bench/choose

@@ -20,6 +20,8 @@ enum {
     ROUNDS_MAX = 5, /* for tickets whose expert was taken by somebody else meanwhile */
     IDLE_AFTER_MS = 5000,
     IDLE_REFRESH_MS = 500,
+    REFRESH_SHARE = 20, /* comparing the roster takes at most one part of so many of the time */
+    POKED_MAX = 1000,   /* experts looked at by number; more are found by comparing */
     TYPES_MS = 2000,
     RELOAD_MS = 60000,    /* the whole roster: finds experts who were removed */
     RESWEEP_MS = 3600000, /* all tickets ever, page by page */
@@ -40,11 +42,11 @@ struct assigner {
     struct placer placer;
     struct ids off; /* experts whose offers may have to be taken back */
     char actor[96];
-    bool poked; /* an event says that an expert has changed */
-    bool busy;  /* the last cycle had something to do */
-    bool away;  /* said that PostgreSQL is away */
+    struct ids poked; /* experts who have changed, as an event says */
+    bool busy;        /* the last cycle had something to do */
+    bool away;        /* said that PostgreSQL is away */
     uint64_t worked_ms, refreshed_ms, reloaded_ms, types_ms, swept_ms, resweep_ms;
-    uint64_t due_ms, told_ms, shifts_ms;
+    uint64_t due_ms, told_ms, shifts_ms, refresh_took_ms;
 };
 
 const struct pg_stmt assigner_stmts[] = {
@@ -55,6 +57,7 @@ const struct pg_stmt assigner_stmts[] = {
     {"roster_all", sql_roster_all, 0, false},
     {"roster_some", sql_roster_some, 1, false},
     {"roster_changes", sql_roster_changes, 1, false},
+    {"roster_look", sql_roster_look, 1, false},
     {"inbox_put", sql_inbox_put, 1, false},
     {"tickets_lock", sql_tickets_lock, 1, false},
     {"tickets_load", sql_tickets_load, 1, false},
@@ -108,6 +111,19 @@ static bool is_type(const char *type, size_t size, const char *name)
     return size == strlen(name) && memcmp(type, name, size) == 0;
 }
 
+/* The key of an event about an expert is his number. */
+static void poke(struct assigner *a, const rd_kafka_message_t *m)
+{
+    int32_t id = 0;
+    for (size_t i = 0; i < m->key_len; i++) {
+        int digit = ((const char *)m->key)[i] - '0';
+        if (digit < 0 || digit > 9 || id > (INT32_MAX - digit) / 10)
+            return;
+        id = id * 10 + digit;
+    }
+    ids_add(&a->poked, id);
+}
+
 /* What a message asks for: a decision about its ticket, a look at the experts, or nothing. */
 static void take_message(struct assigner *a, const rd_kafka_message_t *m)
 {
@@ -120,7 +136,7 @@ static void take_message(struct assigner *a, const rd_kafka_message_t *m)
         type_size = 0;
     if (is_type(type, type_size, "squad.expert.freed.v1") ||
         is_type(type, type_size, "squad.expert.changed.v1")) {
-        a->poked = true;
+        poke(a, m);
     } else if (is_type(type, type_size, "squad.ticket.created.v1") ||
                is_type(type, type_size, "squad.ticket.requeued.v1")) {
         if (id && uuid_parse(id, id_size, event) && m->key &&
@@ -163,14 +179,22 @@ static int refresh(struct assigner *a, struct err *reterr)
     }
     if (now - a->reloaded_ms >= RELOAD_MS) {
         a->reloaded_ms = a->refreshed_ms = now;
-        a->poked = false;
+        a->poked.n = 0;
         return roster_load(a->pg, &a->roster, &a->snapshot, &a->off, reterr);
     }
-    if (!a->poked && now - a->refreshed_ms < every)
-        return 0;
-    a->refreshed_ms = now;
-    a->poked = false;
-    return roster_refresh(a->pg, &a->roster, &a->snapshot, &a->off, reterr);
+    if (every < a->refresh_took_ms * REFRESH_SHARE)
+        every = a->refresh_took_ms * REFRESH_SHARE;
+    if (a->poked.n <= POKED_MAX && now - a->refreshed_ms < every) {
+        int failed = a->poked.n ? roster_look(a->pg, &a->roster, &a->poked, &a->off, reterr) : 0;
+        a->poked.n = failed ? a->poked.n : 0;
+        return failed;
+    }
+    if (roster_refresh(a->pg, &a->roster, &a->snapshot, &a->off, reterr))
+        return -1;
+    a->refreshed_ms = now_ms();
+    a->refresh_took_ms = a->refreshed_ms - now;
+    a->poked.n = 0;
+    return 0;
 }
 
 /* What the clock alone brings: shifts that begin, offers that time out, people to be told. */
@@ -357,10 +381,11 @@ int assigner_run(const struct assigner_conf *conf, struct loop *loop, struct err
     disconnect_database(&a);
     LOG(INFO, "tickets decided", F_INT("reserved", a.placer.reserved),
         F_INT("parked", a.placer.parked), F_INT("review", a.placer.review),
-        F_INT("refused", a.placer.refused));
+        F_INT("again", a.placer.again), F_INT("refused", a.placer.refused));
     roster_free(&a.roster);
     batch_free(&a.batch);
     free(a.snapshot);
     free(a.off.items);
+    free(a.poked.items);
     return failed;
 }

@@ -1,5 +1,7 @@
 #include "choose.h"
 
+#include "shortlist.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,21 +12,15 @@ const char *const filter_names[FILTERS] = {
     [FILTER_EXCLUDED] = "excluded", [FILTER_CAPACITY] = "capacity",
 };
 
-/* An expert who passes all filters, and what the objectives need to know of him. */
-struct rank {
-    struct expert *expert;
-    int32_t surplus; /* levels above what is needed */
-    int32_t km;      /* UNKNOWN_KM: not looked at yet */
-};
-
-enum { UNKNOWN_KM = -1, FARTHEST_KM = INT32_MAX, KEEP_MAX = OFFERS_MAX + RIVALS_MAX };
+enum { KEEP_MAX = OFFERS_MAX + RIVALS_MAX, ASIDE_MAX = 128 };
 
 struct contest {
-    const struct roster *roster;
+    struct roster *roster;
     const struct wish *wish;
-    struct point place;
-    bool place_looked_up;
-    size_t n, keep;
+    const struct candidates *set;
+    struct taste taste;
+    bool held_only;
+    uint32_t n, keep;
     struct rank best[KEEP_MAX]; /* best first */
 };
 
@@ -56,113 +52,141 @@ static enum filter moving_filter(const struct expert *e, const struct wish *wish
     return expert_free(e) ? FILTERS : FILTER_CAPACITY;
 }
 
-static int32_t km_of(struct contest *c, struct rank *r)
-{
-    const struct expert *e = r->expert;
-    if (r->km != UNKNOWN_KM)
-        return r->km;
-    if (!c->place_looked_up)
-        c->place = roster_place(c->roster, c->wish->area);
-    c->place_looked_up = true;
-    bool fresh = point_known(e->position) &&
-                 c->wish->now_us - e->position_us <= c->roster->position_max_age_us;
-    struct point from = fresh ? e->position : e->home;
-    r->km = point_known(from) && point_known(c->place) ? distance_km(from, c->place) : FARTHEST_KM;
-    return r->km;
-}
-
-static int order_of(int64_t a, int64_t b)
-{
-    return (a > b) - (a < b);
-}
-
-/* Below 0: a is better. */
-static int compare_by(struct contest *c, enum objective by, struct rank *a, struct rank *b)
-{
-    const struct expert *x = a->expert, *y = b->expert;
-    switch (by) {
-    case OBJECTIVE_STICKY:
-        return (y->id == c->wish->sticky) - (x->id == c->wish->sticky);
-    case OBJECTIVE_LOAD:
-        return order_of((int64_t)(x->load + x->taken) * y->capacity,
-                        (int64_t)(y->load + y->taken) * x->capacity);
-    case OBJECTIVE_SKILL_FIT:
-        return c->wish->type->priority <= 2 ? b->surplus - a->surplus : a->surplus - b->surplus;
-    case OBJECTIVE_DISTANCE:
-        return order_of(km_of(c, a), km_of(c, b));
-    case OBJECTIVE_IDLE:
-        return order_of(x->idle_since_us, y->idle_since_us);
-    case OBJECTIVES:
-        break;
-    }
-    return order_of(x->id, y->id);
-}
-
-static int compare(struct contest *c, struct rank *a, struct rank *b, enum objective *ret_by)
-{
-    for (int i = 0; i < c->wish->type->n_objectives; i++) {
-        *ret_by = c->wish->type->objectives[i];
-        int order = compare_by(c, *ret_by, a, b);
-        if (order)
-            return order;
-    }
-    *ret_by = OBJECTIVES;
-    return compare_by(c, OBJECTIVES, a, b);
-}
-
-static void enter(struct contest *c, struct rank r)
+static void enter(struct contest *c, const struct rank *r)
 {
     enum objective by;
-    if (c->n == c->keep && compare(c, &r, &c->best[c->n - 1], &by) > 0)
+    if (c->n == c->keep && rank_compare(&c->taste, r, &c->best[c->n - 1], &by) > 0)
         return;
-    size_t i = c->n < c->keep ? c->n++ : c->n - 1;
-    for (; i > 0 && compare(c, &r, &c->best[i - 1], &by) < 0; i--)
+    uint32_t i = c->n < c->keep ? c->n++ : c->n - 1;
+    for (; i > 0 && rank_compare(&c->taste, r, &c->best[i - 1], &by) < 0; i--)
         c->best[i] = c->best[i - 1];
-    c->best[i] = r;
+    c->best[i] = *r;
 }
 
-static void run_contest(struct contest *c, struct roster *roster, bool held_only,
+/* Looks at every candidate, and counts. */
+static void look_at_all(struct contest *c, struct shortlist *list, const struct taste *plain,
                         struct choice *ret)
 {
-    const struct wish *wish = c->wish;
-    int dropped = roster_dropped(roster, wish->type, wish->now_us - wish->routable_us);
-    const struct candidates *set = roster_candidates(roster, wish->type, dropped, wish->area);
-    int32_t active = (int32_t)roster->n - roster->n_inactive;
-    *ret = (struct choice){.experts = (int32_t)roster->n};
-    ret->removed[FILTER_ACTIVE] = roster->n_inactive;
-    ret->removed[FILTER_AREA] = active - (int32_t)set->in_area;
-    ret->removed[FILTER_SKILL] = (int32_t)(set->in_area - set->n);
-    for (uint32_t i = 0; i < set->n; i++) {
-        struct expert *e = &roster->experts[set->experts[i]];
-        enum filter f = moving_filter(e, wish);
+    for (uint32_t i = 0; i < c->set->n; i++) {
+        uint32_t slot = c->set->experts[i];
+        const struct expert *e = &c->roster->experts[slot];
+        enum filter f = moving_filter(e, c->wish);
+        if (list)
+            shortlist_add(list, plain, slot, c->set->surplus[i]);
         if (f != FILTERS) {
             ret->removed[f]++;
             continue;
         }
         ret->fit++;
-        if (wish->yields && e->woken) {
+        if (c->wish->yields && e->woken) {
             ret->yielded++;
             continue;
         }
-        if (held_only && !e->held)
+        if (c->held_only && !e->held)
             continue;
-        enter(c, (struct rank){.expert = e, .surplus = set->surplus[i], .km = UNKNOWN_KM});
+        struct rank rank = rank_of(&c->taste, slot, c->set->surplus[i]);
+        enter(c, &rank);
     }
+    ret->counted = true;
+}
+
+static bool is_among(const struct rank *ranks, uint32_t n, uint32_t slot)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (ranks[i].slot == slot)
+            return true;
+    return false;
+}
+
+/* Not for this ticket, or not now: but he stays in the shortlist. */
+static bool is_passed_over(const struct contest *c, const struct expert *e)
+{
+    return (c->wish->n_excluded && is_excluded(c->wish, e->id)) || (c->wish->yields && e->woken);
+}
+
+static void enter_sticky(struct contest *c)
+{
+    const struct expert *e = c->wish->sticky ? roster_find(c->roster, c->wish->sticky) : NULL;
+    uint32_t slot = e ? (uint32_t)(e - c->roster->experts) : 0;
+    uint32_t at = e ? candidates_find(c->set, slot) : CANDIDATES_NONE;
+    if (at == CANDIDATES_NONE || is_passed_over(c, e) ||
+        !expert_can_work(e, c->wish->type, c->wish->now_us))
+        return;
+    struct rank rank = rank_of(&c->taste, slot, c->set->surplus[at]);
+    enter(c, &rank);
+}
+
+/* False: the shortlist can not say. */
+static bool ask_shortlist(struct contest *c, struct shortlist *list, const struct taste *plain)
+{
+    struct rank aside[ASIDE_MAX], next;
+    uint32_t n = 0, others = 0;
+    int got = shortlist_ready(list, c->set, plain) ? 1 : -1;
+    if (got == 1)
+        enter_sticky(c);
+    while (got == 1 && others < c->keep) {
+        got = n == ASIDE_MAX ? -1 : shortlist_take(list, c->set, plain, &next);
+        if (got != 1 || is_among(aside, n, next.slot))
+            continue;
+        aside[n++] = next;
+        const struct expert *e = &c->roster->experts[next.slot];
+        if (is_passed_over(c, e) || e->id == c->wish->sticky)
+            continue;
+        enter(c, &next);
+        others++;
+    }
+    while (n)
+        shortlist_give(list, plain, &aside[--n]);
+    return got >= 0 && c->n > 0;
+}
+
+static void run_contest(struct contest *c, struct choice *ret)
+{
+    struct roster *roster = c->roster;
+    const struct wish *wish = c->wish;
+    int dropped = roster_dropped(roster, wish->type, wish->now_us - wish->routable_us);
+    c->set = roster_candidates(roster, wish->type, dropped, wish->area);
+    c->taste = (struct taste){.roster = roster,
+                              .type = wish->type,
+                              .now_us = wish->now_us,
+                              .sticky = wish->sticky,
+                              .place = taste_has(wish->type, OBJECTIVE_DISTANCE)
+                                           ? roster_place(roster, wish->area)
+                                           : point_unknown};
+    int32_t active = (int32_t)roster->n - roster->n_inactive;
+    *ret = (struct choice){.experts = (int32_t)roster->n, .able = (int32_t)c->set->n};
+    ret->removed[FILTER_ACTIVE] = roster->n_inactive;
+    ret->removed[FILTER_AREA] = active - (int32_t)c->set->in_area;
+    ret->removed[FILTER_SKILL] = (int32_t)(c->set->in_area - c->set->n);
+    if (c->held_only || c->set->n < (roster->short_from ? roster->short_from : SHORT_FROM)) {
+        look_at_all(c, NULL, NULL, ret);
+        return;
+    }
+    struct taste plain = c->taste; /* of every ticket */
+    plain.sticky = 0;
+    struct shortlist *list = shortlist_of(roster, c->set, &plain);
+    if (ask_shortlist(c, list, &plain))
+        return;
+    c->n = 0;
+    shortlist_begin(list, c->set, &plain);
+    look_at_all(c, list, &plain, ret);
+    shortlist_end(list, &plain);
 }
 
 int choose_several(struct roster *roster, const struct wish *wish, bool held_only, int n,
                    struct expert *ret_experts[OFFERS_MAX], struct choice *ret)
 {
-    struct contest c = {.roster = roster, .wish = wish, .keep = (size_t)n + RIVALS_MAX};
-    run_contest(&c, roster, held_only, ret);
-    int taken = c.n < (size_t)n ? (int)c.n : n;
+    struct contest c = {
+        .roster = roster, .wish = wish, .held_only = held_only, .keep = (uint32_t)n + RIVALS_MAX};
+    run_contest(&c, ret);
+    int taken = c.n < (uint32_t)n ? (int)c.n : n;
     for (int i = 0; i < taken; i++)
-        ret_experts[i] = c.best[i].expert;
-    ret->expert = taken ? c.best[0].expert : NULL;
-    for (size_t i = (size_t)taken; i < c.n; i++) {
+        ret_experts[i] = &roster->experts[c.best[i].slot];
+    ret->expert = taken ? ret_experts[0] : NULL;
+    for (uint32_t i = (uint32_t)taken; i < c.n; i++) {
         struct rival *r = &ret->rivals[ret->n_rivals++];
-        r->expert = c.best[i].expert->id;
-        compare(&c, &c.best[taken - 1], &c.best[i], &r->by);
+        r->expert = c.best[i].id;
+        rank_compare(&c.taste, &c.best[taken - 1], &c.best[i], &r->by);
     }
     return taken;
 }
@@ -204,10 +228,10 @@ void choice_why(const struct choice *c, int64_t now_us, char ret[CHOICE_TEXT_MAX
 {
     int64_t idle_us = now_us - c->expert->idle_since_us;
     int n = snprintf(ret, CHOICE_TEXT_MAX,
-                     "{\"experts\":%" PRId32 ",\"fit\":%" PRId32 ",\"load\":%" PRId32
+                     "{\"experts\":%" PRId32 ",\"%s\":%" PRId32 ",\"load\":%" PRId32
                      ",\"idle_s\":%" PRId64,
-                     c->experts, c->fit, c->expert->load + c->expert->taken,
-                     idle_us > 0 ? idle_us / 1000000 : 0);
+                     c->experts, c->counted ? "fit" : "able", c->counted ? c->fit : c->able,
+                     c->expert->load + c->expert->taken, idle_us > 0 ? idle_us / 1000000 : 0);
     for (int i = 0; i < c->n_rivals; i++)
         n += snprintf(ret + n, (size_t)(CHOICE_TEXT_MAX - n),
                       "%s{\"expert\":%" PRId32 ",\"by\":\"%s\"}", i ? "," : ",\"rivals\":[",

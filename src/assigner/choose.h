@@ -59,6 +59,8 @@ struct rival {
 struct choice {
     struct expert *expert; /* borrowed; NULL: nobody */
     int32_t experts;       /* considered */
+    int32_t able;          /* active, in the area, with the skills */
+    bool counted; /* all were looked at: what follows is known; always when nobody is chosen */
     int32_t removed[FILTERS];
     int32_t fit;     /* left over, whether or not it could be chosen now */
     int32_t yielded; /* of them left to the tickets that wait */
@@ -87,8 +89,8 @@ enum filter expert_filter(const struct roster *roster, const struct expert *expe
 enum { CHOICE_TEXT_MAX = 320 };
 
 /* Why this expert, as JSON:
- * {"experts":12,"fit":3,"load":0,"idle_s":532,"rivals":[{"expert":7,"by":"load"}]}. Call before the
- * slot is counted in taken. */
+ * {"experts":12,"fit":3,"load":0,"idle_s":532,"rivals":[{"expert":7,"by":"load"}]}; "able" instead
+ * of "fit" when not all were looked at. Call before the slot is counted in taken. */
 void choice_why(const struct choice *choice, int64_t now_us, char ret[CHOICE_TEXT_MAX]);
 
 /* Why nobody: {"experts":12,"inactive":1,"area":8,"skill":2,"shift":0,...,"capacity":1}. */

@@ -148,20 +148,28 @@ static int read_tickets(struct part *part, struct err *reterr)
     return failed;
 }
 
-static void release(struct part *part)
+/* What was planned is not taken. */
+static void unplan(struct part *part)
 {
     for (size_t i = 0; i < part->n_touched; i++) {
+        if (part->touched[i]->taken)
+            roster_better(part->placer->roster, part->touched[i]);
         part->touched[i]->taken = 0;
-        part->touched[i]->held = false;
     }
+}
+
+static void release(struct part *part)
+{
+    unplan(part);
+    for (size_t i = 0; i < part->n_touched; i++)
+        part->touched[i]->held = false;
     part->n_touched = 0;
 }
 
 /* Plans from the beginning, in the order of turns. */
 static void replan(struct part *part, bool held_only)
 {
-    for (size_t i = 0; i < part->n_touched; i++)
-        part->touched[i]->taken = 0;
+    unplan(part);
     for (size_t i = 0; i < part->n; i++)
         part->order[i] = job_of(part, i);
     plan(part->placer->roster, part->order, part->n, held_only, part->now_us);
@@ -202,6 +210,8 @@ static void check_expert(struct part *part, const PGresult *res, int row)
     int32_t load = (int32_t)pg_get_int8(res, row, 2);
     int32_t capacity = (int32_t)pg_get_int8(res, row, 3);
     part->surprised |= load > e->load || capacity != e->capacity;
+    if (capacity != e->capacity)
+        roster_better(part->placer->roster, e);
     if (load > e->load)
         e->load = load;
     e->capacity = capacity;

@@ -1,6 +1,7 @@
 #include "roster.h"
 
 #include "mem.h"
+#include "shortlist.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ static void forget_sets(struct roster *r)
     free(r->sets);
     r->sets = NULL;
     names_clear(&r->keys);
+    roster_forget_shortlists(r);
 }
 
 static void free_expert(struct expert *e)
@@ -267,6 +269,12 @@ static uint32_t place_in(const struct candidates *set, uint32_t slot)
     return low;
 }
 
+uint32_t candidates_find(const struct candidates *set, uint32_t slot)
+{
+    uint32_t at = place_in(set, slot);
+    return at < set->n && set->experts[at] == slot ? at : CANDIDATES_NONE;
+}
+
 static void set_insert(struct candidates *set, uint32_t at, uint32_t slot, int surplus)
 {
     if (set->n == set->cap) {
@@ -376,6 +384,7 @@ void roster_set_times(struct roster *r, struct expert *e, struct span shift, str
 {
     e->shift = shift;
     e->absence = absence;
+    roster_better(r, e);
     tick_at(r, shift.from_us, r->ticked_us);
     tick_at(r, shift.to_us, r->ticked_us);
     tick_at(r, absence.from_us, r->ticked_us);
@@ -432,6 +441,13 @@ void roster_wake(struct roster *r, struct expert *e, bool woken)
 {
     r->n_woken += (size_t)woken - (size_t)e->woken;
     e->woken = woken;
+    if (woken)
+        roster_better(r, e);
+}
+
+void roster_better(struct roster *r, const struct expert *e)
+{
+    r->better[r->n_better++ % BETTER_MAX] = (uint32_t)(e - r->experts);
 }
 
 int32_t expert_free(const struct expert *e)

@@ -86,6 +86,11 @@ struct members {
     size_t n, cap;
 };
 
+struct shortlist;
+
+/* How many changes for the better are remembered; and sets of fewer experts are looked at whole. */
+enum { BETTER_MAX = 4096, SHORT_FROM = 64 };
+
 struct roster {
     struct expert *experts; /* owned; slots */
     size_t n_slots, cap;
@@ -106,13 +111,18 @@ struct roster {
     struct ticket_type *types;                         /* owned; by number in type_names */
     int64_t relax_us[PRIORITIES + 1][IMPORTANCES + 1]; /* age at which an importance is dropped */
     int64_t position_max_age_us;
-    struct names place_names; /* prefixes of postcodes */
-    struct point *places;     /* owned; by number in place_names */
-    struct names keys;        /* of the candidates below */
-    struct candidates *sets;  /* owned; by number in keys */
-    size_t prefix_max;        /* length of the longest prefix */
-    size_t place_max;         /* length of the longest prefix of a place */
-    uint64_t types_digest;    /* of the rows that the types were made of */
+    struct names place_names;     /* prefixes of postcodes */
+    struct point *places;         /* owned; by number in place_names */
+    struct names keys;            /* of the candidates below */
+    struct candidates *sets;      /* owned; by number in keys */
+    struct names short_keys;      /* of the shortlists, see shortlist.h */
+    struct shortlist *shortlists; /* owned; by number in short_keys */
+    uint32_t short_from;          /* for tests: instead of SHORT_FROM; 0: that */
+    uint32_t better[BETTER_MAX];  /* slots of experts who may have got better, a ring */
+    uint64_t n_better;            /* ever */
+    size_t prefix_max;            /* length of the longest prefix */
+    size_t place_max;             /* length of the longest prefix of a place */
+    uint64_t types_digest;        /* of the rows that the types were made of */
 };
 
 void roster_free(struct roster *roster);
@@ -139,6 +149,10 @@ struct expert *roster_find(struct roster *roster, int32_t id); /* or NULL */
 /* Marks an expert who may have room for waiting tickets, or takes the mark away. */
 void roster_wake(struct roster *roster, struct expert *expert, bool woken);
 
+/* Whoever makes an expert better by any objective or filter (a slot freed, idle since another time,
+ * another place), by more than the functions here do, says so. */
+void roster_better(struct roster *roster, const struct expert *expert);
+
 /* Free slots, 0 at least: capacity less load and what is planned; 0 when not active and available.
  */
 int32_t expert_free(const struct expert *expert);
@@ -159,6 +173,10 @@ bool expert_serves(const struct roster *roster, const struct expert *expert, con
 
 /* Levels above what is needed, summed up; below 0: lacks a requirement. */
 int expert_surplus(const struct expert *expert, const struct ticket_type *type, int dropped);
+
+/* Place of an expert's slot in a set, or CANDIDATES_NONE. */
+#define CANDIDATES_NONE UINT32_MAX
+uint32_t candidates_find(const struct candidates *set, uint32_t slot);
 
 /* Borrowed until the roster changes; made at the first call. dropped as roster_dropped() has it. */
 const struct candidates *roster_candidates(struct roster *roster, const struct ticket_type *type,

@@ -40,6 +40,9 @@ static void apply_load(struct roster *roster, struct expert *e, int32_t load, in
                        int64_t idle_since_us)
 {
     int32_t before = expert_free(e);
+    if (load == e->load && capacity == e->capacity && idle_since_us == e->idle_since_us)
+        return;
+    roster_better(roster, e);
     e->load = load;
     e->capacity = capacity;
     e->idle_since_us = idle_since_us;
@@ -54,6 +57,7 @@ static void apply_position(struct roster *roster, struct expert *e, struct point
         return;
     e->position = position;
     e->position_us = at_us;
+    roster_better(roster, e);
     if (expert_free(e))
         roster_wake(roster, e, true);
 }
@@ -197,15 +201,11 @@ static int load_some(struct pg *pg, struct roster *roster, struct pg_array *ids,
     return 0;
 }
 
-int roster_refresh(struct pg *pg, struct roster *roster, char **snapshot, struct ids *off,
-                   struct err *reterr)
+/* Rows of roster_changes or roster_look; who is of another version is read whole. */
+static int apply_changes(struct pg *pg, struct roster *roster, const PGresult *res, struct ids *off,
+                         struct err *reterr)
 {
-    struct pg_params params = {0};
     struct pg_array changed;
-    _cleanup_result_ PGresult *res = NULL;
-    pg_param_text(&params, *snapshot);
-    if (pg_run(pg, "roster_changes", &params, &res, reterr))
-        return -1;
     pg_array_init(&changed, PG_INT4);
     for (int row = 0; row < PQntuples(res); row++) {
         if (PQgetisnull(res, row, 1))
@@ -222,9 +222,35 @@ int roster_refresh(struct pg *pg, struct roster *roster, char **snapshot, struct
     }
     int failed = changed.n ? load_some(pg, roster, &changed, off, reterr) : 0;
     pg_array_free(&changed);
-    if (!failed)
-        keep_snapshot(snapshot, res);
     return failed;
+}
+
+int roster_refresh(struct pg *pg, struct roster *roster, char **snapshot, struct ids *off,
+                   struct err *reterr)
+{
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    pg_param_text(&params, *snapshot);
+    if (pg_run(pg, "roster_changes", &params, &res, reterr) ||
+        apply_changes(pg, roster, res, off, reterr))
+        return -1;
+    keep_snapshot(snapshot, res);
+    return 0;
+}
+
+int roster_look(struct pg *pg, struct roster *roster, const struct ids *ids, struct ids *off,
+                struct err *reterr)
+{
+    struct pg_params params = {0};
+    struct pg_array array;
+    _cleanup_result_ PGresult *res = NULL;
+    pg_array_init(&array, PG_INT4);
+    for (size_t i = 0; i < ids->n; i++)
+        pg_array_int4(&array, ids->items[i]);
+    pg_array_param(&array, &params);
+    int failed = pg_run(pg, "roster_look", &params, &res, reterr);
+    pg_array_free(&array);
+    return failed ? failed : apply_changes(pg, roster, res, off, reterr);
 }
 
 int roster_pass_time(struct pg *pg, struct roster *roster, int64_t now_us, struct ids *off,

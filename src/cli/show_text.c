@@ -53,7 +53,7 @@ static void say_expert(FILE *out, const json_t *d)
         fprintf(out, "expert %lld", int_of(d, "expert_id"));
 }
 
-/* why: {"experts":12,"fit":3,"load":0,"idle_s":532}. */
+/* why: {"experts":12,"fit":3,"load":0,"idle_s":532}; among many "able" instead of "fit". */
 static void say_reserved(FILE *out, const json_t *d)
 {
     char span[OUT_TEXT_MAX];
@@ -61,8 +61,9 @@ static void say_reserved(FILE *out, const json_t *d)
     say_expert(out, d);
     if (!why)
         return;
-    fprintf(out, ": %lld of %lld fit, least load (%lld)", int_of(why, "fit"),
-            int_of(why, "experts"), int_of(why, "load"));
+    fprintf(out, ": %lld of %lld %s, least load (%lld)",
+            int_of(why, has(why, "able") ? "able" : "fit"), int_of(why, "experts"),
+            has(why, "able") ? "able" : "fit", int_of(why, "load"));
     if (has(why, "idle_s"))
         fprintf(out, ", idle for %s", out_span(span, int_of(why, "idle_s") * 1000000));
     if (int_of(d, "attempt") > 1)

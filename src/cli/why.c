@@ -87,6 +87,9 @@ static void print_tried(const json_t *tried)
         if (answer_has(why, "fit"))
             printf("; %" PRId64 " of %" PRId64 " fit", answer_int(why, "fit"),
                    answer_int(why, "experts"));
+        else if (answer_has(why, "able"))
+            printf("; %" PRId64 " of %" PRId64 " able", answer_int(why, "able"),
+                   answer_int(why, "experts"));
         if (answer_has(why, "by"))
             printf("; given by %s", answer_text(why, "by", ""));
         json_array_foreach(json_object_get(why, "rivals"), k, rival)

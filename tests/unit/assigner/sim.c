@@ -331,6 +331,7 @@ static bool end_offer(struct sim *s, struct ticket_state *ticket, int number)
         if (ticket->offer_no[i] != number)
             continue;
         expert_of(s, ticket->expert[i])->load--;
+        roster_better(&s->roster, expert_of(s, ticket->expert[i]));
         ticket->offers_live--;
         ticket->offer_no[i] = ticket->offer_no[ticket->offers_live];
         ticket->expert[i] = ticket->expert[ticket->offers_live];
