@@ -116,9 +116,14 @@ static int order_of(int64_t a, int64_t b)
     return (a > b) - (a < b);
 }
 
+static int priority_of(const struct job *j)
+{
+    return j->priority || !j->type ? j->priority : j->type->priority;
+}
+
 int compare_turns(const struct job *a, const struct job *b, int64_t now_us)
 {
-    int pa = a->type ? a->type->priority : 0, pb = b->type ? b->type->priority : 0;
+    int pa = priority_of(a), pb = priority_of(b);
     int order = (a->due_us > now_us) - (b->due_us > now_us);
     if (!order)
         order = pa - pb;
@@ -137,6 +142,7 @@ static int by_turn(const void *a, const void *b, void *now_us)
 static void decide(struct roster *roster, struct job *j, bool held_only, int64_t now_us)
 {
     struct wish wish = {.type = j->type,
+                        .priority = j->priority,
                         .area = j->area,
                         .routable_us = j->routable_us,
                         .now_us = now_us,

@@ -37,6 +37,7 @@ struct job {
     int64_t excluded_us; /* when the first exclusion ends; INT64_MAX: none does */
     char area[AREA_TEXT_MAX + 1];
     const struct ticket_type *type; /* NULL: unknown */
+    int priority;                   /* 0: the type's */
     int32_t sticky;                 /* 0: none */
     int32_t *excluded;              /* owned, sorted */
     size_t n_excluded;

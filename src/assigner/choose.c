@@ -24,6 +24,11 @@ struct contest {
     struct rank best[KEEP_MAX]; /* best first */
 };
 
+static int priority_of(const struct wish *wish)
+{
+    return wish->priority ? wish->priority : wish->type->priority;
+}
+
 static bool is_excluded(const struct wish *wish, int32_t id)
 {
     size_t low = 0, high = wish->n_excluded;
@@ -144,12 +149,14 @@ static void run_contest(struct contest *c, struct choice *ret)
 {
     struct roster *roster = c->roster;
     const struct wish *wish = c->wish;
-    int dropped = roster_dropped(roster, wish->type, wish->now_us - wish->routable_us);
+    int dropped =
+        roster_dropped(roster, wish->type, priority_of(wish), wish->now_us - wish->routable_us);
     c->set = roster_candidates(roster, wish->type, dropped, wish->area);
     c->taste = (struct taste){.roster = roster,
                               .type = wish->type,
                               .now_us = wish->now_us,
                               .sticky = wish->sticky,
+                              .priority = priority_of(wish),
                               .place = taste_has(wish->type, OBJECTIVE_DISTANCE)
                                            ? roster_place(roster, wish->area)
                                            : point_unknown};
@@ -204,7 +211,7 @@ int64_t wish_relaxes_us(const struct roster *roster, const struct wish *wish)
         uint8_t importance = wish->type->needs[i].importance;
         if (!importance)
             continue;
-        int64_t at = wish->routable_us + roster->relax_us[wish->type->priority][importance];
+        int64_t at = wish->routable_us + roster->relax_us[priority_of(wish)][importance];
         if (at > wish->now_us && at < next)
             next = at;
     }
@@ -214,7 +221,8 @@ int64_t wish_relaxes_us(const struct roster *roster, const struct wish *wish)
 enum filter expert_filter(const struct roster *roster, const struct expert *e,
                           const struct wish *wish)
 {
-    int dropped = roster_dropped(roster, wish->type, wish->now_us - wish->routable_us);
+    int dropped =
+        roster_dropped(roster, wish->type, priority_of(wish), wish->now_us - wish->routable_us);
     if (!e->active)
         return FILTER_ACTIVE;
     if (!expert_serves(roster, e, wish->area))

@@ -39,6 +39,7 @@ extern const char *const filter_names[FILTERS];
 
 struct wish {
     const struct ticket_type *type;
+    int priority;            /* of the ticket; 0: the type's */
     const char *area;        /* postcode */
     int64_t routable_us;     /* requirements are dropped counted from here */
     int64_t now_us;          /* microseconds since 1970, as all times here */

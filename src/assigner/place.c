@@ -105,7 +105,9 @@ static void read_ticket(struct part *part, const PGresult *res, int row)
     const char *state = pg_get_text(res, row, 5);
     j->found = true;
     j->type = NULL;
+    j->priority = 0;
     if (pg_get_text(res, row, 4)) {
+        j->priority = (int)pg_get_int8(res, row, 4);
         j->type = roster_type(part->placer->roster, PQgetvalue(res, row, 1));
         part->types_stale |= !j->type;
     }

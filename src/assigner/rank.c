@@ -46,7 +46,7 @@ static int compare_by(const struct taste *t, enum objective by, const struct ran
     case OBJECTIVE_LOAD:
         return order_of((int64_t)a->used * b->capacity, (int64_t)b->used * a->capacity);
     case OBJECTIVE_SKILL_FIT:
-        return t->type->priority <= 2 ? b->surplus - a->surplus : a->surplus - b->surplus;
+        return t->priority <= 2 ? b->surplus - a->surplus : a->surplus - b->surplus;
     case OBJECTIVE_DISTANCE:
         return order_of(a->km, b->km);
     case OBJECTIVE_IDLE:

@@ -22,6 +22,7 @@ struct taste {
     struct point place; /* of the ticket, when distance counts and it is known */
     int64_t now_us;
     int32_t sticky; /* 0: none */
+    int priority;   /* of the ticket */
 };
 
 bool taste_has(const struct ticket_type *type, enum objective objective);

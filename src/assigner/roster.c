@@ -243,10 +243,11 @@ int expert_surplus(const struct expert *e, const struct ticket_type *type, int d
     return surplus;
 }
 
-int roster_dropped(const struct roster *r, const struct ticket_type *type, int64_t age_us)
+int roster_dropped(const struct roster *r, const struct ticket_type *type, int priority,
+                   int64_t age_us)
 {
     int dropped = IMPORTANCES + 1, used = IMPORTANCES + 1;
-    while (dropped > 1 && r->relax_us[type->priority][dropped - 1] <= age_us)
+    while (dropped > 1 && r->relax_us[priority][dropped - 1] <= age_us)
         dropped--;
     /* The least that makes a difference, so that equal sets are one. */
     for (size_t i = 0; i < type->n_needs; i++)

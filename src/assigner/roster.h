@@ -167,7 +167,8 @@ void roster_set_times(struct roster *roster, struct expert *expert, struct span 
 size_t roster_tick(struct roster *roster, int64_t now_us, int32_t **ret_ids);
 
 /* Importance from which on requirements of a type are dropped at an age; IMPORTANCES + 1: none. */
-int roster_dropped(const struct roster *roster, const struct ticket_type *type, int64_t age_us);
+int roster_dropped(const struct roster *roster, const struct ticket_type *type, int priority,
+                   int64_t age_us);
 
 bool expert_serves(const struct roster *roster, const struct expert *expert, const char *area);
 

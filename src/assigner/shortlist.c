@@ -32,10 +32,10 @@ static void mind_clock(struct shortlist *l, const struct taste *t, const struct 
 struct shortlist *shortlist_of(struct roster *r, const struct candidates *set,
                                const struct taste *t)
 {
-    uint32_t key[3] = {(uint32_t)(set - r->sets), 0, 0};
+    uint32_t key[4] = {(uint32_t)(set - r->sets), t->priority <= 2, 0, 0};
     if (point_known(t->place)) {
-        memcpy(&key[1], &t->place.lat, sizeof key[1]);
-        memcpy(&key[2], &t->place.lon, sizeof key[2]);
+        memcpy(&key[2], &t->place.lat, sizeof key[2]);
+        memcpy(&key[3], &t->place.lon, sizeof key[3]);
     }
     if (r->short_keys.n >= LISTS_MAX)
         roster_forget_shortlists(r);

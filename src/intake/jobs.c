@@ -12,6 +12,7 @@ static const struct pg_stmt job_of = {"job_of", sql_job_of, 2, false};
 static const struct pg_stmt job_move = {"job_move", sql_job_move, 5, false};
 static const struct pg_stmt job_complete = {"job_complete", sql_assignment_complete, 3, false};
 static const struct pg_stmt reassign = {"ticket_reassign", sql_ticket_reassign, 7, false};
+static const struct pg_stmt prioritize = {"ticket_prioritize", sql_ticket_prioritize, 7, false};
 static const struct pg_stmt why = {"ticket_why", sql_ticket_why, 2, false};
 
 static const struct member who[] = {{.name = "expert_id", .kind = MEMBER_ID}};
@@ -54,6 +55,18 @@ static void post_reassign(struct request *r)
                  value[2] ? value[2] : "false", r->actor, r->traceparent);
 }
 
+static void put_priority(struct request *r)
+{
+    static const struct member members[] = {
+        {.name = "priority", .kind = MEMBER_WHOLE, .min = 1, .max = 5},
+        {.name = "assign_due", .kind = MEMBER_TIME},
+        {.name = "reason", .kind = MEMBER_TEXT, .max = 64}};
+    const char *ref, *id, *value[MEMBERS_MAX];
+    if (members_read(r, members, 3, value) && ticket_named(r, &ref, &id))
+        ASK_ONCE(r, &prioritize, reply_row, ref, id, value[0], value[1], value[2], r->actor,
+                 r->traceparent);
+}
+
 static void get_why(struct request *r)
 {
     const char *ref, *id;
@@ -70,9 +83,11 @@ static const struct route routes[] = {
      GIVES_JSON},
     {"POST", "/v1/tickets/{}/reassign", post_reassign, SCOPE_EXPERTS_WRITE,
      TAKES_JSON | TAKES_OPTIONAL, GIVES_JSON},
+    {"PUT", "/v1/tickets/{}/priority", put_priority, SCOPE_EXPERTS_WRITE, TAKES_JSON, GIVES_JSON},
     {"GET", "/v1/tickets/{}/why", get_why, SCOPE_EXPERTS_READ, TAKES_NOTHING, GIVES_JSON},
 };
-static const struct pg_stmt *const stmts[] = {&job_of, &job_move, &job_complete, &reassign, &why};
+static const struct pg_stmt *const stmts[] = {&job_of,   &job_move,   &job_complete,
+                                              &reassign, &prioritize, &why};
 
 const struct resource jobs_resource = {routes, sizeof routes / sizeof *routes, stmts,
                                        sizeof stmts / sizeof *stmts};

@@ -120,6 +120,12 @@ static const char *take(struct request *r, const struct member *m, const json_t 
             return request_keepf(r, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
         violate(v, pointer, "must be a whole number from 1");
         return NULL;
+    case MEMBER_WHOLE:
+        if (json_is_integer(value) && (double)json_integer_value(value) >= m->min &&
+            (double)json_integer_value(value) <= m->max)
+            return request_keepf(r, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        violate(v, pointer, "must be a whole number from %g to %g", m->min, m->max);
+        return NULL;
     case MEMBER_NUMBER:
         if (json_is_number(value) && json_number_value(value) >= m->min &&
             json_number_value(value) <= m->max)

@@ -15,6 +15,7 @@ enum member_kind {
     MEMBER_TEXT,   /* 1 to max characters */
     MEMBER_CHOICE, /* one of choices */
     MEMBER_ID,     /* whole number from 1 */
+    MEMBER_WHOLE,  /* whole number from min to max */
     MEMBER_NUMBER, /* from min to max */
     MEMBER_BOOL,   /* "true" or "false" */
     MEMBER_DAY,    /* 2026-11-24 */

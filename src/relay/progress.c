@@ -266,8 +266,8 @@ static bool wait_always(void *ctx)
     return now_ms() < until;
 }
 
-/* Ends the lowest hanging transaction by a marker of its producer on every partition it hangs in. Its
- * position is not written again: behind it may stand that of a later transaction. */
+/* Ends the lowest hanging transaction by a marker of its producer on every partition it hangs in.
+ * Its position is not written again: behind it may stand that of a later transaction. */
 static int send_barrier(struct recovery *r, enum settle_verdict verdict, struct err *reterr)
 {
     uint64_t txn = r->settle.lowest_hanging, until = now_ms() + SCAN_TIMEOUT_MS;

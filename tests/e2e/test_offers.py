@@ -41,7 +41,7 @@ def offered(stack, client, **change):
     ref = answer["ref"]
     stack.wait_sql("SELECT coalesce((SELECT a.state FROM squad.assignment a JOIN squad.ticket t ON t.id = a.ticket_id"
                    " WHERE t.ref = %s AND a.ended_at IS NULL), '-')", ref, expected="offered")
-    [hook] = [h["body"] for h in stack.hooks() if h["body"]["ref"] == ref][-1:]
+    [hook] = [h["body"] for h in stack.hooks() if h["body"].get("ref") == ref and h["body"]["type"] == "offer"][-1:]
     return ref, hook["assignment_id"], hook["expert"]["id"], hook
 
 
@@ -189,6 +189,32 @@ def test_a_manager_reassigns_and_what_he_breaks_is_recorded(stack, client):
     assert (status, answer["outcome"]) == (200, "requeued")
     stack.wait_sql("SELECT count(*) FROM squad.assignment a JOIN squad.ticket t ON t.id = a.ticket_id"
                    " WHERE t.ref = %s AND a.ended_at IS NULL AND a.expert_id NOT IN (3, %s)", ref, other, expected=1)
+
+
+def test_a_manager_puts_a_waiting_ticket_first(stack, client):
+    refs = [client.post(ticket(area="99001"))[2]["ref"] for _ in range(2)]
+    for ref in refs:
+        stack.wait_sql("SELECT count(*) FROM squad.dispatch d JOIN squad.ticket t ON t.id = d.ticket_id"
+                       " WHERE t.ref = %s AND d.state = 'parked'", ref, expected=1)
+    status, _, answer = client.request("PUT", f"/v1/tickets/{refs[1]}/priority", {"priority": 1, "reason": "elderly"})
+    assert (status, answer["priority"], answer["state"]) == (200, 1, "parked"), answer
+    status, _, why = client.request("GET", f"/v1/tickets/{refs[1]}/why")
+    assert why["priority"] == 1
+    with stack.db() as db:  # a slot for one of the two
+        db.execute("INSERT INTO squad.expert_area SELECT id, '99' FROM squad.expert WHERE id = %s", (TV[0],))
+        db.execute("UPDATE squad.expert_load SET capacity = load + 1 WHERE expert_id = %s", (TV[0],))
+    of = ("SELECT d.state || d.priority FROM squad.dispatch d JOIN squad.ticket t ON t.id = d.ticket_id WHERE t.ref = %s")
+    stack.wait_sql(of, refs[1], expected="assigned1")
+    assert stack.one(of, refs[0]) == "parked3"
+    with stack.db() as db:
+        db.execute("DELETE FROM squad.expert_area WHERE prefix = '99'")
+        db.execute("UPDATE squad.expert_load SET capacity = 50 WHERE expert_id = %s", (TV[0],))
+        for ref in refs:
+            db.execute("SELECT squad.ticket_cancel(id, 'test', 'test') FROM squad.ticket WHERE ref = %s", (ref,))
+    for wrong in ({"priority": 6}, {"priority": 2.5}, {"assign_due": "soon"}):
+        assert client.request("PUT", f"/v1/tickets/{refs[0]}/priority", wrong)[0] == 422
+    status, _, answer = client.request("PUT", f"/v1/tickets/{refs[0]}/priority", {"priority": 2})
+    assert status == 409 and answer["detail"] == "The ticket is canceled."
 
 
 def test_why_counts_filters_names_the_nearest_and_agrees_with_the_command(stack, client):

@@ -29,9 +29,9 @@ WITH input AS (
      ORDER BY t.id
     ON CONFLICT (ticket_id) DO UPDATE
        SET state = excluded.state, attempts = d.attempts + excluded.attempts, parked = excluded.parked,
-           priority = excluded.priority, flags = excluded.flags, offers = excluded.offers, holder = NULL,
+           priority = CASE WHEN d.by_hand THEN d.priority ELSE excluded.priority END, flags = excluded.flags, offers = excluded.offers, holder = NULL,
            since = CASE d.state WHEN excluded.state THEN d.since ELSE clock_timestamp() END,
-           assign_due = CASE WHEN d.priority = excluded.priority AND d.routable_at IS NOT NULL THEN d.assign_due
+           assign_due = CASE WHEN d.by_hand OR d.priority = excluded.priority AND d.routable_at IS NOT NULL THEN d.assign_due
                              ELSE excluded.assign_due END,
            routable_at = CASE WHEN d.routable_at IS NULL AND excluded.routable_at IS NOT NULL THEN clock_timestamp()
                               ELSE d.routable_at END,
