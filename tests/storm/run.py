@@ -11,6 +11,8 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
+import psycopg
+
 from . import campaign, checks, commits, company, faults, recovery
 from .control import Remote
 from .resources import Sampler
@@ -177,7 +179,7 @@ class Storm:
         try:
             event.inject()
             return event
-        except faults.NotNow as e:
+        except (faults.NotNow, psycopg.OperationalError) as e:  # perhaps another fault has PostgreSQL just now
             self.heal(event)
             self.again(planned, tries, str(e))
         except Exception:

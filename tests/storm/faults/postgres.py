@@ -23,15 +23,27 @@ class PostgresFault(Fault):
         wait_for(self.stack, "postgres")
 
     def admin(self, *statements):
-        """Runs each and returns the first value of the last."""
+        """Runs each and returns the first value of the last; None when it gave no row."""
         import psycopg
         try:
             with self.stack.db() as db:
                 for s in statements:
                     cursor = db.execute(s)
-                return cursor.fetchone()[0] if cursor.description else None
+                row = cursor.fetchone() if cursor.description else None
+                return row and row[0]
         except psycopg.OperationalError as e:
             raise NotNow(f"PostgreSQL does not answer: {e}") from None
+
+    def surely(self, *statements):
+        """The same, tried for half a minute."""
+        until = time.monotonic() + 30
+        while True:
+            try:
+                return self.admin(*statements)
+            except NotNow:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
 
 
 @fault("pg-immediate", locks=["postgres"], touches=["postgres"], hold_s=(0.3, 1.5))
@@ -116,17 +128,9 @@ class CommitHangs(PostgresFault):
             raise NotNow("no COMMIT was on its way")
 
     def heal(self):
-        until = time.monotonic() + 30
-        while True:
-            try:
-                # Not waiting itself: a connection of its own setting.
-                self.admin("SET synchronous_commit = off", "ALTER SYSTEM RESET synchronous_standby_names",
-                           "SELECT pg_reload_conf()")
-                return
-            except NotNow:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.2)
+        # Not waiting itself: a connection of its own setting.
+        self.surely("SET synchronous_commit = off", "ALTER SYSTEM RESET synchronous_standby_names",
+                    "SELECT pg_reload_conf()")
 
 
 @fault("pg-commit-slow", locks=["postgres"], touches=["postgres"])
@@ -144,7 +148,7 @@ class CommitSlow(PostgresFault):
         self.facts["backends"] = hit
 
     def heal(self):
-        self.admin("ALTER SYSTEM RESET commit_delay", "ALTER SYSTEM RESET commit_siblings", "SELECT pg_reload_conf()")
+        self.surely("ALTER SYSTEM RESET commit_delay", "ALTER SYSTEM RESET commit_siblings", "SELECT pg_reload_conf()")
 
 
 @fault("pg-connections", locks=["postgres"], touches=["postgres"], hold_s=(1.0, 4.0))
