@@ -1,0 +1,91 @@
+"""ticket_amend, ticket_quarantine and ticket_release: what a customer may change, and what a person must look at."""
+import json
+import uuid
+
+import psycopg
+import pytest
+
+
+def amend(w, ticket, change, version=None, client=1):
+    return w.one("SELECT squad.ticket_amend(%s, %s, %s, %s, 'a test')", client, ticket, version, json.dumps(change))
+
+
+def test_a_change_is_stored_and_told_by_the_names_of_its_fields(w):
+    t, before = w.parked(), w.seq()
+    assert amend(w, t, {"problem": "No sound", "customer_phone": "+34600000001"}) == "ok"
+    assert w.one("SELECT problem, customer_phone FROM squad.ticket WHERE id = %s", t) == ("No sound", "+34600000001")
+    assert w.events(before) == ["squad.ticket.amended.v1"]
+    payload = w.one("SELECT payload FROM squad.outbox ORDER BY seq DESC LIMIT 1")
+    assert payload["fields"] == ["customer_phone", "problem"] and "600000001" not in json.dumps(payload)
+    assert "600000001" not in json.dumps(w.one("SELECT detail FROM squad.ticket_event WHERE kind = 'amended'"))
+
+
+def test_what_changes_nothing_is_ok_and_no_event(w):
+    t, before = w.parked(), w.seq()
+    assert amend(w, t, {"problem": "No picture"}) == "ok"
+    assert w.events(before) == []
+
+
+def test_only_the_named_fields_can_be_changed(w):
+    t = w.parked()
+    assert amend(w, t, {"area": "41001", "priority": "1", "problem": "x"}) == "ok"
+    assert w.one("SELECT area FROM squad.ticket WHERE id = %s", t) == "28013"
+
+
+def test_a_stale_version_changes_nothing(w):
+    t = w.parked()
+    version = w.one("SELECT squad.ticket_version(%s)", t)
+    assert amend(w, t, {"problem": "first"}, version) == "ok"
+    assert amend(w, t, {"problem": "second"}, version) == "changed"
+    assert w.one("SELECT problem FROM squad.ticket WHERE id = %s", t) == "first"
+
+
+def test_another_client_s_ticket_is_not_found(w):
+    t = w.parked()
+    assert amend(w, t, {"problem": "mine"}, client=99) == "not-found"
+    assert amend(w, uuid.uuid4(), {"problem": "mine"}) == "not-found"
+
+
+@pytest.mark.parametrize("step", ["en_route", "on_site", "completed"])
+def test_nothing_is_changed_once_somebody_is_on_the_way(w, step):
+    t, a, _ = w.offered()
+    if step == "completed":
+        w.complete(a)
+    else:
+        w.one("SELECT outcome FROM squad.offer_accept(%s, 1, 'test')", a)
+        for state in ("en_route", "on_site")[:1 if step == "en_route" else 2]:
+            w.one("SELECT outcome FROM squad.job_move(%s, NULL, %s, 'test')", a, state)
+    assert amend(w, t, {"problem": "late"}) == "conflict"
+    assert w.one("SELECT problem FROM squad.ticket WHERE id = %s", t) == "No picture"
+
+
+def quarantine(w, key=b"k" * 16):
+    fields = {"source": "web", "type": "tv", "area": "28013", "problem": "Buy pills"}
+    return w.one("SELECT squad.ticket_quarantine(%s, %s, 1, %s, %s, %s, 'a test', NULL)", uuid.uuid4(), "ABCDE-12345", key,
+                 b"b" * 32, json.dumps(fields))
+
+
+def test_what_is_quarantined_is_stored_with_its_events_and_not_given_to_anybody(w):
+    before = w.seq()
+    t = quarantine(w)
+    assert w.one("SELECT state, routable_at FROM squad.dispatch WHERE ticket_id = %s", t) == ("quarantined", None)
+    assert w.events(before) == ["squad.ticket.created.v1", "squad.ticket.quarantined.v1"]
+    with pytest.raises(psycopg.errors.Error):
+        w.assign(t)
+
+
+def test_the_same_key_is_the_same_quarantined_ticket(w):
+    before = w.seq()
+    assert quarantine(w) == quarantine(w)
+    assert len(w.events(before)) == 2
+
+
+def test_a_released_ticket_waits_like_any_other_and_is_released_once(w):
+    t = quarantine(w)
+    before = w.seq()
+    assert w.one("SELECT squad.ticket_release('ABCDE-12345', 'ana')") == "released"
+    assert w.one("SELECT state, routable_at IS NOT NULL FROM squad.dispatch WHERE ticket_id = %s", t) == ("parked", True)
+    assert w.events(before) == ["squad.ticket.released.v1"]
+    assert w.one("SELECT squad.ticket_release('ABCDE-12345', 'ana')") == "not quarantined"
+    assert w.one("SELECT squad.ticket_release('ZZZZZ-99999', 'ana')") == "not quarantined"
+    assert w.assign(t)
