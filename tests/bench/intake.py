@@ -33,8 +33,9 @@ def cpu_s(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def peak_mib(pid):
-    return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+def memory_mib(pid, what):
+    """VmHWM: the most that was resident, libraries included; RssAnon: what is the process's own now."""
+    return int(re.search(rf"{what}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
 
 
 class Bench:
@@ -78,7 +79,7 @@ class Bench:
         before = cpu_s(pid)
         got = self.load(self.parts.port, connections, seconds, rate)
         used = cpu_s(pid) - before
-        got["rss_mib"] = peak_mib(pid)
+        got["rss_mib"], got["own_mib"] = memory_mib(pid, "VmHWM"), memory_mib(pid, "RssAnon")
         self.check("intake", got["acks"])
         got["batch"] = got["acks"] / self.parts.one("SELECT count(DISTINCT xid) FROM squad.outbox")
         got["cpu_us"] = used / got["acks"] * 1e6
@@ -168,7 +169,8 @@ def table(names):
             note = ""
             if "batch" in runs[0]:
                 note = f"{statistics.median(r['batch'] for r in runs):.0f} tickets a batch, " \
-                       f"{statistics.median(r['cpu_us'] for r in runs):.1f} us CPU a ticket, {max(r['rss_mib'] for r in runs):.1f} MiB"
+                       f"{statistics.median(r['cpu_us'] for r in runs):.1f} us CPU a ticket, " \
+                       f"{max(r['rss_mib'] for r in runs):.1f} MiB, {max(r['own_mib'] for r in runs):.1f} of it its own"
             latency = " / ".join(f"{statistics.median(r[k] for r in runs):.1f}" for k in ("p50_ms", "p99_ms")) \
                 if "p50_ms" in runs[0] else ""
             print_row(name, spread([r["rate"] for r in runs]), latency, note)
