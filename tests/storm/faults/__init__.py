@@ -92,17 +92,21 @@ def towards(seed, count, ids, done, goal):
     it has had it. What is left over is dealt as in plan()."""
     rng = random.Random(seed)
     lacking = [i for i in ids for _ in range(goal(i) - done.get(i, 0))]
-    drawn = rng.sample(lacking, min(count, len(lacking)))
+    drawn = sorted(rng.sample(lacking, min(count, len(lacking))), key=most_locks_first)
     return ([Planned(i, rng.getrandbits(32), rng.uniform(0.0, 0.4)) for i in drawn]
             + plan(rng.getrandbits(32), count - len(drawn), ids))
 
 
+def most_locks_first(fault_id):
+    """Those that keep many others waiting come first, so that it is soon over."""
+    return -len(REGISTRY[fault_id].locks)
+
+
 def each_once(seed, ids, crash_points=4):
-    """Every kind of fault once; of the crash points, which are one kind, some. Those that keep many others waiting
-    come first, so that it is soon over."""
+    """Every kind of fault once; of the crash points, which are one kind, some."""
     rng = random.Random(seed)
     crash = [i for i in ids if i.startswith("crash-")]
     dealt = [i for i in ids if i not in crash and REGISTRY[i].quick] + rng.sample(crash, min(crash_points, len(crash)))
     rng.shuffle(dealt)
-    dealt.sort(key=lambda i: -len(REGISTRY[i].locks))
+    dealt.sort(key=most_locks_first)
     return [Planned(i, rng.getrandbits(32), rng.uniform(0.0, 0.2)) for i in dealt]
