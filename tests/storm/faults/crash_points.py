@@ -13,6 +13,7 @@ from pathlib import Path
 from . import Fault, NotNow, fault
 from .crossed_writers import write_rows_without_topic
 from .kafka_transactions import AimedKill
+from .programs import frozen
 from ..stack import HERE, PROGRAMS
 
 FIRED_WAIT_S = 12.0
@@ -69,6 +70,7 @@ class CrashPoint(Fault):
                 raise NotNow(f"{self.point} was not passed")
             time.sleep(0.01)
         if freezes:
+            self.touches |= frozenset(frozen(self.program))
             self.facts["frozen_s"] = round(self.rng.uniform(*(FROZEN_LONG_S if self.for_long() else FROZEN_S)), 1)
             time.sleep(self.facts["frozen_s"])
             self.stack.signal(self.name, signal.SIGCONT)

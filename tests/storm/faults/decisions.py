@@ -4,6 +4,7 @@ import time
 
 from . import Fault, NotNow, fault
 from .crash_points import points_of_build
+from .programs import frozen
 
 FIRED_WAIT_S = 10.0
 LEADS_WAIT_S = 15.0
@@ -33,7 +34,7 @@ class Frozen(Fault):
                 self.stack.signal(name, signal.SIGCONT)
 
 
-@fault("assigner-frozen-deciding", locks=["assigner"], hold_s=(0.5, 1.0),
+@fault("assigner-frozen-deciding", locks=["assigner"], touches=frozen("assigner"), hold_s=(0.5, 1.0),
        needs=lambda build: "assigner.decide.before" in points_of_build(str(build), "assigner"))
 class FrozenDeciding(Frozen):
     """An assigner is frozen between its choice and its writing until another one has swept the same tickets."""

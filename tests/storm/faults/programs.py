@@ -43,6 +43,11 @@ class ProgramFault(Fault):
             self.storm.note("stopped", program=name, code=child.returncode, took_s=0)
 
 
+def frozen(kind):
+    """What a frozen program disturbs: it may hold row locks that the notifier waits for, while its receivers answer."""
+    return [kind] + (["postgres"] if kind in ("intake", "assigner") else [])
+
+
 def register(kind):
     @fault(f"kill-{kind}", locks=[kind], touches=[kind], hold_s=(0.1, 1.0))
     class Kill(ProgramFault):
@@ -51,7 +56,7 @@ def register(kind):
         def inject(self):
             self.send(signal.SIGKILL)
 
-    @fault(f"freeze-{kind}", locks=[kind], touches=[kind], hold_s=(1.0, 5.0))
+    @fault(f"freeze-{kind}", locks=[kind], touches=frozen(kind), hold_s=(1.0, 5.0))
     class Freeze(ProgramFault):
         """SIGSTOP for 1 to 5 s, one in five times for 11 to 30 s, then SIGCONT: a zombie returns."""
 
@@ -146,7 +151,7 @@ class ZombieRelay(ProgramFault):
         self.term("relay-2")
 
 
-@fault("zombie-assigner", locks=["assigner"], touches=[], hold_s=(8.0, 14.0))
+@fault("zombie-assigner", locks=["assigner"], touches=frozen("assigner"), hold_s=(8.0, 14.0))
 class ZombieAssigner(ProgramFault):
     """One of two assigners is frozen beyond its session in the group, the other takes over, and it returns."""
 
