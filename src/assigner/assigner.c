@@ -54,7 +54,7 @@ const struct pg_stmt assigner_stmts[] = {
     {"times", sql_times, 0, false},
     {"places", sql_places, 0, false},
     {"shifts_extend", sql_shifts_extend, 0, false},
-    {"roster_all", sql_roster_all, 0, false},
+    {"roster_page", sql_roster_page, 2, false},
     {"roster_some", sql_roster_some, 1, false},
     {"roster_changes", sql_roster_changes, 1, false},
     {"roster_look", sql_roster_look, 1, false},

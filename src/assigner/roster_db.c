@@ -69,7 +69,7 @@ static void note_off(struct ids *off, const struct expert *e, int64_t now_us)
         ids_add(off, e->id);
 }
 
-/* A row of roster_all or roster_some: columns of squad.roster behind the snapshot. */
+/* A row of roster_page or roster_some: columns of squad.roster behind the snapshot. */
 static void apply_expert(struct roster *roster, const PGresult *res, int row, struct ids *off)
 {
     struct expert facts = {.id = (int32_t)pg_get_int8(res, row, 1),
@@ -99,12 +99,18 @@ static void apply_expert(struct roster *roster, const PGresult *res, int row, st
     note_off(off, e, wall_us());
 }
 
-/* Who is not among the rows, sorted by id as the roster is, has left. */
-static void remove_others(struct roster *roster, const PGresult *res)
+/* Who is not among the rows, sorted by id as the roster is, has left; from behind one number up to
+ * another. */
+static void remove_others(struct roster *roster, const PGresult *res, int32_t behind, int32_t to)
 {
     int rows = PQntuples(res), row = 0;
-    for (size_t i = 0; i < roster->n;) {
+    size_t i = 0;
+    while (i < roster->n && roster->experts[roster->by_id[i]].id <= behind)
+        i++;
+    while (i < roster->n) {
         int32_t id = roster->experts[roster->by_id[i]].id;
+        if (id > to)
+            break;
         while (row < rows && !PQgetisnull(res, row, 1) && pg_get_int8(res, row, 1) < id)
             row++;
         if (row < rows && !PQgetisnull(res, row, 1) && pg_get_int8(res, row, 1) == id)
@@ -126,7 +132,7 @@ static uint64_t digest_of(uint64_t digest, const PGresult *res)
     return digest;
 }
 
-enum { US_PER_S = 1000000 };
+enum { US_PER_S = 1000000, PAGE_EXPERTS = 1000 };
 
 static void apply_types(struct roster *roster, const PGresult *res)
 {
@@ -172,19 +178,39 @@ int roster_load_types(struct pg *pg, struct roster *roster, bool *ret_changed, s
     return 0;
 }
 
+/* The page behind *behind, which is moved on. INT32_MAX: it was the last. */
+static int load_page(struct pg *pg, struct roster *roster, int32_t *behind, char **snapshot,
+                     struct ids *off, struct err *reterr)
+{
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    pg_param_int4(&params, *behind);
+    pg_param_int4(&params, PAGE_EXPERTS);
+    if (pg_run(pg, "roster_page", &params, &res, reterr))
+        return -1;
+    int rows = PQntuples(res);
+    int32_t to = rows == PAGE_EXPERTS ? (int32_t)pg_get_int8(res, rows - 1, 1) : INT32_MAX;
+    for (int row = 0; row < rows; row++)
+        if (!PQgetisnull(res, row, 1))
+            apply_expert(roster, res, row, off);
+    remove_others(roster, res, *behind, to);
+    keep_snapshot(snapshot, res);
+    *behind = to;
+    return 0;
+}
+
+/* The snapshot is the first page's: what changes meanwhile is read again by the next refresh. */
 int roster_load(struct pg *pg, struct roster *roster, char **snapshot, struct ids *off,
                 struct err *reterr)
 {
     bool changed;
-    _cleanup_result_ PGresult *res = NULL;
+    int32_t behind = 0;
     if (roster_load_types(pg, roster, &changed, reterr) ||
-        pg_run(pg, "roster_all", NULL, &res, reterr))
+        load_page(pg, roster, &behind, snapshot, off, reterr))
         return -1;
-    for (int row = 0; row < PQntuples(res); row++)
-        if (!PQgetisnull(res, row, 1))
-            apply_expert(roster, res, row, off);
-    remove_others(roster, res);
-    keep_snapshot(snapshot, res);
+    while (behind != INT32_MAX)
+        if (load_page(pg, roster, &behind, NULL, off, reterr))
+            return -1;
     return 0;
 }
 

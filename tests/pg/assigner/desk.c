@@ -1,0 +1,90 @@
+#include "desk.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void open_desk(struct desk *d, const struct world *w)
+{
+    struct err err;
+    char conninfo[600];
+    snprintf(conninfo, sizeof conninfo, "%s user=squad_assigner", w->conninfo);
+    struct pg_options o = {.conninfo = conninfo,
+                           .program = "assigner",
+                           .stmts = assigner_stmts,
+                           .n_stmts = assigner_stmts_count};
+    *d = (struct desk){0};
+    cr_assert_eq(pg_open(&d->pg, &o, &err), 0, "%s", err.text);
+    cr_assert_eq(roster_load(d->pg, &d->roster, &d->snapshot, NULL, &err), 0, "%s", err.text);
+    d->placer = (struct placer){.pg = d->pg, .roster = &d->roster, .actor = "assigner/test"};
+    d->sweep = (struct sweep){.pg = d->pg, .actor = "assigner/test"};
+    for (size_t i = 0; i < d->roster.n; i++) /* nothing waits yet */
+        roster_wake(&d->roster, &d->roster.experts[i], false);
+}
+
+void close_desk(struct desk *d)
+{
+    pg_close(d->pg);
+    roster_free(&d->roster);
+    batch_free(&d->batch);
+    free(d->snapshot);
+}
+
+void add_tickets(struct world *world, int n, const char *type, const char *area)
+{
+    free(world_sql(
+        world,
+        "WITH made AS (INSERT INTO ticket (id, ref, client_id, key_hash, body_hash, source, type, "
+        "area, problem) "
+        "SELECT (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0') || "
+        "substr(h, 13))::uuid, upper(substr(h, 1, 5) || '-' || substr(h, 6, 5)), 1, "
+        "substr(sha256(h::bytea), 1, 16), sha256(h::bytea), 'web', %s, %s, 'x' "
+        "FROM (SELECT i, md5(random()::text || i) AS h FROM generate_series(1, %d) i) s RETURNING "
+        "id) "
+        "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) SELECT 'ticket', id::text, "
+        "'squad.ticket.created.v1', '{}' FROM made",
+        type, area, n));
+}
+
+void sweep_and_place(struct desk *d)
+{
+    struct err err = {0};
+    memset(d->sweep.missing_behind, 0, 16);
+    cr_assert_eq(sweep_missing(&d->sweep, -1000, &d->batch, &err), 0, "%s", err.text);
+    cr_assert_eq(place(&d->placer, &d->batch, &err), 0, "%s", err.text);
+    batch_clear(&d->batch);
+}
+
+void wake_and_place(struct desk *d)
+{
+    struct err err = {0};
+    cr_assert_eq(roster_refresh(d->pg, &d->roster, &d->snapshot, NULL, &err), 0, "%s", err.text);
+    cr_assert_eq(sweep_woken(&d->sweep, &d->roster, &d->batch, &err), 0, "%s", err.text);
+    cr_assert_eq(place(&d->placer, &d->batch, &err), 0, "%s", err.text);
+    sweep_again(&d->sweep, &d->roster);
+    batch_clear(&d->batch);
+}
+
+void complete(struct world *world, const char *where)
+{
+    free(world_sql(
+        world, "SELECT (assignment_complete(id, 'test')).outcome FROM assignment WHERE %s", where));
+}
+
+void expect_sound(struct world *world)
+{
+    char *audit = world_sql(
+        world, "SELECT string_agg(concat_ws(' ', check_name, id, what), '; ') FROM rpt.audit");
+    cr_expect_null(audit, "%s", audit);
+    free(audit);
+    cr_expect_eq(
+        world_sql_long(world, "SELECT count(*) FROM expert_load l WHERE load > capacity OR load <> "
+                              "(SELECT count(*) FROM assignment a WHERE a.expert_id = l.expert_id "
+                              "AND a.ended_at IS NULL)"),
+        0);
+    cr_expect_eq(world_sql_long(world,
+                                "SELECT count(*) FROM (SELECT ticket_id FROM assignment WHERE "
+                                "ended_at IS NULL GROUP BY 1 HAVING count(*) > 1) x"),
+                 0);
+}

@@ -1,0 +1,35 @@
+/*
+ * desk.h - an assigner without Kafka, for tests: its database session, roster, batch, sweeps.
+ */
+#pragma once
+
+#include "place.h"
+#include "roster_db.h"
+#include "sweep.h"
+#include "world.h"
+
+struct desk {
+    struct pg *pg;
+    struct roster roster;
+    char *snapshot;
+    struct batch batch;
+    struct placer placer;
+    struct sweep sweep;
+};
+
+void open_desk(struct desk *desk, const struct world *world);
+void close_desk(struct desk *desk);
+
+/* n tickets; type and area as SQL expressions of i. */
+void add_tickets(struct world *world, int n, const char *type, const char *area);
+
+/* Decides about tickets that nobody has seen. */
+void sweep_and_place(struct desk *desk);
+
+/* As the assigner does: refresh, then what waits for the woken. */
+void wake_and_place(struct desk *desk);
+
+void complete(struct world *world, const char *where);
+
+/* Nothing in rpt.audit, no load but the live assignments, no ticket with two experts. */
+void expect_sound(struct world *world);
