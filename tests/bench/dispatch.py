@@ -51,6 +51,15 @@ class Bench:
 
     def backlog(self, tickets=TICKETS, events=0):
         self.sql("backlog.sql", tickets=tickets, events=events)
+        self.begin()
+
+    def begin(self):
+        """What follows is the arm."""
+        self.backends_before_s = self.backends_cpu_s()
+
+    def pg_us(self, tickets):
+        """CPU time in PostgreSQL's sessions for each ticket: it hardly depends on what else the machine does."""
+        return f"{(self.backends_cpu_s() - self.backends_before_s) / tickets * 1e6:.0f} us CPU a ticket in PostgreSQL"
 
     def note(self, arm, rate, more=""):
         self.rates.setdefault(arm, []).append(rate)
@@ -110,7 +119,7 @@ def ours(b, arm):
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     n, took = b.assigned()
     assert n == TICKETS, f"{n} of {TICKETS} tickets are assigned"
-    b.note(arm, n / took, f"{wall:.2f} s from start to exit, {cpu / n * 1e6:.1f} us CPU a ticket in the assigner, {rss:.1f} MiB")
+    b.note(arm, n / took, f"{wall:.2f} s from start to exit, {b.pg_us(n)}, {cpu / n * 1e6:.1f} us in the assigner, {rss:.1f} MiB")
 
 
 def statement(name):
@@ -139,31 +148,38 @@ def limit(b, arm, clients, batch=BATCH):
     """The statements that hold experts and write decisions, alone: no choice, nothing read."""
     b.backlog()
     b.sql("plan.sql", batch=batch)
-    rate = b.pgbench(script(b, "experts_lock", "decide"), clients, TICKETS // batch // clients) * batch
-    b.note(arm, rate)
+    b.begin()
+    turns = TICKETS // batch // clients
+    rate = b.pgbench(script(b, "experts_lock", "decide"), clients, turns) * batch
+    b.note(arm, rate, b.pg_us(turns * clients * batch))
 
 
 def one(b, arm, clients):
     """Everything that the assigner does in PostgreSQL, for one ticket in a transaction."""
-    b.backlog(20000)
+    b.backlog(min(TICKETS, 20000))
     b.sql("plan.sql", batch=1)
     names = ("inbox_put", "tickets_lock", "tickets_load", "experts_lock", "experts_check", "decide")
-    b.note(arm, b.pgbench(script(b, *names), clients, 20000 // clients))
+    b.begin()
+    rate = b.pgbench(script(b, *names), clients, min(TICKETS, 20000) // clients)
+    b.note(arm, rate, b.pg_us(min(TICKETS, 20000)))
 
 
 def plain(b, arm, clients):
     b.backlog()
     b.sql("plain.sql")
-    b.note(arm, b.pgbench(SQL / "plain_one.sql", clients, min(TICKETS, 20000) // clients))
+    b.begin()
+    rate = b.pgbench(SQL / "plain_one.sql", clients, min(TICKETS, 20000) // clients)
+    b.note(arm, rate, b.pg_us(min(TICKETS, 20000)))
 
 
 def river(b, arm, kind):
     b.backlog()
     b.sql("plain.sql")
+    b.begin()
     done = subprocess.run([str(HERE / "build" / "bench" / "river"), kind, str(min(TICKETS, 30000)), "100"],
                           env=os.environ | b.s.env, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
-    b.note(arm, float(re.search(r"rate=(\d+)", done.stdout)[1]))
+    b.note(arm, float(re.search(r"rate=(\d+)", done.stdout)[1]), b.pg_us(min(TICKETS, 30000)))
 
 
 def database():
