@@ -98,7 +98,7 @@ BEGIN
         -- Whoever may have heard of the offer hears that it is over.
         INSERT INTO notice (assignment_id, ticket_id, expert_id, channel, message, traceparent)
         SELECT e.id, e.ticket_id, e.expert_id, n.channel, 'over', p_traceparent
-          FROM ended e JOIN notice n ON n.assignment_id = e.id AND n.message = 'offer' AND n.state IN ('pending', 'sending', 'delivered')
+          FROM ended e JOIN notice n ON n.assignment_id = e.id AND n.message = 'offer' AND n.state <> 'dropped'
          WHERE p_state IN ('rescinded', 'timed_out', 'canceled') ORDER BY e.ticket_id, e.id
         RETURNING id, assignment_id, ticket_id, expert_id, channel, message
     ), published AS (

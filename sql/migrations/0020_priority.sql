@@ -110,6 +110,28 @@ BEGIN ATOMIC
      WHERE rest.experts IS NOT NULL;
 END;
 
+-- As before, and its time begins now: when it is due and when somebody is told count from its release.
+CREATE OR REPLACE FUNCTION squad.ticket_release(p_ref text, p_actor text) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
+DECLARE
+    v_ticket uuid := (SELECT t.id FROM ticket t WHERE t.ref = p_ref);
+BEGIN
+    UPDATE dispatch d
+       SET state = 'parked', since = clock_timestamp(), parked = '{"released": true}',
+           routable_at = clock_timestamp(), retry_at = clock_timestamp(),
+           assign_due = CASE WHEN d.by_hand THEN d.assign_due ELSE clock_timestamp() + p.due_s * interval '1 second' END,
+           tell_at = clock_timestamp() + least(p.manager_s, p.customer_s) * interval '1 second'
+      FROM priority p
+     WHERE d.ticket_id = v_ticket AND d.state = 'quarantined' AND p.priority = d.priority;
+    IF NOT FOUND THEN
+        RETURN 'not quarantined';
+    END IF;
+    INSERT INTO ticket_event (ticket_id, kind, actor) VALUES (v_ticket, 'released', p_actor);
+    INSERT INTO outbox (aggregatetype, aggregateid, type, payload)
+    VALUES ('ticket', v_ticket::text, 'squad.ticket.released.v1', json_build_object('ticket_id', v_ticket));
+    RETURN 'released';
+END $$;
+
 REVOKE EXECUTE ON FUNCTION squad.ticket_prioritize(uuid, integer, timestamptz, text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION squad.ticket_prioritize(uuid, integer, timestamptz, text, text, text) TO squad_intake;
 

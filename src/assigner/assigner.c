@@ -20,6 +20,7 @@ enum {
     ROUNDS_MAX = 5, /* for tickets whose expert was taken by somebody else meanwhile */
     IDLE_AFTER_MS = 5000,
     IDLE_REFRESH_MS = 500,
+    REFRESH_MAX_MS = 2000,
     REFRESH_SHARE = 20, /* comparing the roster takes at most one part of so many of the time */
     POKED_MAX = 1000,   /* experts looked at by number; more are found by comparing */
     TYPES_MS = 2000,
@@ -184,6 +185,9 @@ static int refresh(struct assigner *a, struct err *reterr)
     }
     if (every < a->refresh_took_ms * REFRESH_SHARE)
         every = a->refresh_took_ms * REFRESH_SHARE;
+    if (every > REFRESH_MAX_MS && (uint64_t)a->conf->refresh_ms < REFRESH_MAX_MS)
+        every =
+            REFRESH_MAX_MS; /* one slow look, as on a frozen machine, says nothing of the next */
     if (a->poked.n <= POKED_MAX && now - a->refreshed_ms < every) {
         int failed = a->poked.n ? roster_look(a->pg, &a->roster, &a->poked, &a->off, reterr) : 0;
         a->poked.n = failed ? a->poked.n : 0;

@@ -22,12 +22,10 @@ enum { N_STMTS = sizeof stmts / sizeof *stmts };
 
 static int list(const void *arg, char *const *operands, struct err *reterr)
 {
-    static const struct grid_column columns[] = {{"ticket", "ref", GRID_TEXT},
-                                                 {"posted", "at", GRID_TIME},
-                                                 {"client", "client", GRID_TEXT},
-                                                 {"type", "type", GRID_TEXT},
-                                                 {"area", "area", GRID_TEXT},
-                                                 {"problem", "problem", GRID_TEXT}};
+    static const struct grid_column columns[] = {
+        {"ticket", "ref", GRID_TEXT},    {"posted", "at", GRID_TIME},
+        {"client", "client", GRID_TEXT}, {"type", "type", GRID_TEXT},
+        {"area", "area", GRID_TEXT},     {"problem", "problem", GRID_TEXT}};
     const struct quarantine_conf *conf = arg;
     _cleanup_pg_ struct pg *pg = NULL;
     json_t *all;

@@ -119,15 +119,16 @@ static struct conn *conn_of(struct MHD_Connection *connection)
     return info->socket_context;
 }
 
-/* A shut down socket looks to libmicrohttpd like a client that left. Who does not read is reset: a
- * FIN would wait for ever behind the answers that the kernel keeps for it. */
-static void cut_off(struct conn *c)
+/* A shut down socket looks to libmicrohttpd like a client that left. Who has not read in time is
+ * reset: a FIN would wait for ever behind the answers that the kernel keeps for it. Who has only
+ * sent his own FIN may still be reading. */
+static void cut_off(struct conn *c, bool late)
 {
     struct linger at_once = {.l_onoff = 1};
     int unread = 0;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    if (ioctl(info->connect_fd, SIOCOUTQ, &unread) == 0 && unread > 0)
+    if (late && ioctl(info->connect_fd, SIOCOUTQ, &unread) == 0 && unread > 0)
         setsockopt(info->connect_fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     shutdown(info->connect_fd, SHUT_RDWR);
     c->deadline_ms = 0;
@@ -151,7 +152,7 @@ static void sweep(void *ctx)
     uint64_t now = now_ms();
     for (struct conn *c = h->conns; c; c = c->next)
         if (c->deadline_ms && (c->deadline_ms <= now || (!c->request && !c->looked && has_left(c))))
-            cut_off(c);
+            cut_off(c, c->deadline_ms <= now);
     loop_timer_set(h->o.loop, &h->sweep_timer, now + SWEEP_MS);
 }
 

@@ -10,6 +10,7 @@
 enum {
     LANES = 2,
     SECOND_LANE_MIN = 96, /* fewer are faster with the next batch of the first */
+    SKIPPED_MAX = 64,     /* of the queue, in one search for a batch */
     RUNNING_BUCKETS = 4096,
 };
 
@@ -142,9 +143,12 @@ static void start_batch(struct store *s, struct lane *lane)
 {
     struct batch_item *items[BATCH_MAX];
     size_t n = 0;
+    int skipped = 0;
     for (struct store_item **at = &s->first; *at && n < (size_t)s->o.batch_max;) {
         if ((*at)->folds && !(*at)->answered && key_is_out(s, *at)) {
             at = &(*at)->next;
+            if (++skipped == SKIPPED_MAX)
+                break;
             continue;
         }
         struct store_item *item = queue_take(s, at);

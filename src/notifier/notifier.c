@@ -4,6 +4,7 @@
 #include "crash.h"
 #include "delivery.h"
 #include "log.h"
+#include "signature.h"
 #include "sql.h"
 
 #include <stdio.h>
@@ -171,8 +172,11 @@ static int claim(struct notifier *n, struct err *reterr)
 /* One turn. Stopping: nothing new is begun. */
 static int cycle(struct notifier *n, struct err *reterr)
 {
-    if (n->results.n && results_write(&n->results, n->pg, n->actor, reterr))
-        return -1;
+    if (n->results.n) {
+        if (results_write(&n->results, n->pg, n->actor, reterr))
+            return -1;
+        n->empty = false; /* what waited for the end of an offer's message is due now */
+    }
     if (loop_stopping(n->loop))
         return 0;
     if (take_events(n, reterr) || claim(n, reterr))
@@ -242,6 +246,22 @@ static int run(struct notifier *n, struct err *reterr)
     return 0;
 }
 
+/* A mistake here would use up, one by one, messages that are made only once. */
+static int check_company(const struct notifier_conf *conf, struct err *reterr)
+{
+    const char *url = conf->company_webhook, *secret = conf->company_secret;
+    char signature[SIGNATURE_LEN + 1];
+    if (url && *url && strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+        return err_fatal(
+            reterr, EXIT_CONFIG,
+            "option --company-webhook (SQUAD_COMPANY_WEBHOOK) must be an http or https URL");
+    if (secret && *secret && !signature_make(secret, "check", 0, "", 0, signature))
+        return err_fatal(
+            reterr, EXIT_CONFIG,
+            "option --company-secret (SQUAD_COMPANY_SECRET) must be whsec_ and base 64");
+    return 0;
+}
+
 int notifier_run(const struct notifier_conf *conf, struct loop *loop, struct err *reterr)
 {
     static const char *const topics[] = {"notices", NULL};
@@ -250,6 +270,8 @@ int notifier_run(const struct notifier_conf *conf, struct loop *loop, struct err
         .loop = loop,
         .due = true,
         .company = {conf->public_url, conf->company_webhook, conf->company_secret}};
+    if (check_company(conf, reterr))
+        return -1;
     snprintf(n.actor, sizeof n.actor, "notifier/%s", conf->common.instance);
     pg_array_init(&n.busy_hosts, PG_TEXT);
     pg_array_init(&n.busy_counts, PG_INT4);

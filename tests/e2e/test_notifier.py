@@ -438,6 +438,27 @@ def test_the_end_of_an_offer_waits_for_the_offer(w):
     assert w.others(notice) == [("over", "dropped")]
 
 
+@pytest.mark.parametrize("heard", ["accepted by the link", "sent, and the answer was lost"])
+def test_who_may_know_of_an_offer_that_counts_as_undelivered_hears_of_its_end(w, heard):
+    [notice] = w.notices(w.expert())
+    w.db.execute("UPDATE squad.notice SET state = 'sending', attempts = 1 WHERE id = %s", (notice,))
+    if heard.startswith("accepted"):
+        w.db.execute("SELECT squad.offer_accept((SELECT assignment_id FROM squad.notice WHERE id = %s), NULL, 'test')", (notice,))
+        w.db.execute("SELECT squad.notice_finish(ARRAY[%s::uuid], '{f}', '{500}', '{late}', 'test')", (notice,))
+        assert w.row(notice)["state"] == "undeliverable"
+    w.call_off(notice)
+    w.drain()
+    w.drain()
+    assert w.others(notice) == [("over", "delivered")]
+
+
+@pytest.mark.parametrize("args,says", [
+    (("--company-webhook", "example.com/hook"), "--company-webhook"), (("--company-secret", "hush"), "--company-secret")])
+def test_a_company_that_can_not_be_told_is_said_at_the_start(w, args, says):
+    p = w.start(*args)
+    assert p.wait(10) == 2 and says in w.log(p)
+
+
 def test_the_end_of_a_delivered_offer_says_why(w):
     [notice] = w.notices(w.expert())
     w.drain()
@@ -492,6 +513,17 @@ def test_manager_and_customer_hear_at_the_company_s_webhook_that_a_ticket_waits(
     w.db.execute("SELECT squad.ticket_cancel(%s, 'customer', 'test')", (ticket,))
     w.drain()
     assert set(notices(ticket).values()) == {"dropped"}
+
+
+@pytest.mark.parametrize("accepted,state", [(False, "delivered"), (True, "dropped")])
+def test_that_a_ticket_waits_is_told_as_long_as_nobody_has_accepted_it(w, accepted, state):
+    [offer] = w.notices(w.expert())
+    if accepted:
+        w.db.execute("SELECT squad.offer_accept((SELECT assignment_id FROM squad.notice WHERE id = %s), NULL, 'test')", (offer,))
+    waiting = w.db.execute("INSERT INTO squad.notice (ticket_id, channel, message, recipient) SELECT ticket_id, channel, 'waiting',"
+                           " 'manager' FROM squad.notice WHERE id = %s RETURNING id", (offer,)).fetchone()[0]
+    w.drain("--company-webhook", w.hook_url + "/company")
+    assert w.row(waiting)["state"] == state
 
 
 def test_an_expert_on_break_hears_why_unless_he_is_back(w):

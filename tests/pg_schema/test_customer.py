@@ -86,6 +86,9 @@ def test_a_released_ticket_waits_like_any_other_and_is_released_once(w):
     assert w.one("SELECT squad.ticket_release('ABCDE-12345', 'ana')") == "released"
     assert w.one("SELECT state, routable_at IS NOT NULL FROM squad.dispatch WHERE ticket_id = %s", t) == ("parked", True)
     assert w.events(before) == ["squad.ticket.released.v1"]
+    assert w.one("""SELECT abs(extract(epoch FROM d.assign_due - d.routable_at) - p.due_s) < 1
+                       AND abs(extract(epoch FROM d.tell_at - d.routable_at) - p.manager_s) < 1
+                      FROM squad.dispatch d JOIN squad.priority p ON p.priority = d.priority WHERE d.ticket_id = %s""", t)
     assert w.one("SELECT squad.ticket_release('ABCDE-12345', 'ana')") == "not quarantined"
     assert w.one("SELECT squad.ticket_release('ZZZZZ-99999', 'ana')") == "not quarantined"
     assert w.assign(t)

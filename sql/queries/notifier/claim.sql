@@ -24,9 +24,15 @@ WITH busy AS (
            CASE due.message
                WHEN 'offer' THEN a.ended_at IS NOT NULL AND a.state <> 'completed'
                WHEN 'amended' THEN a.ended_at IS NOT NULL
-               WHEN 'over' THEN NOT EXISTS (SELECT FROM notice o WHERE o.assignment_id = due.assignment_id
-                                                                   AND o.message = 'offer' AND o.state = 'delivered')
-               WHEN 'waiting' THEN NOT EXISTS (SELECT FROM dispatch d WHERE d.ticket_id = due.ticket_id AND d.state = 'parked')
+               -- Who has accepted knows of it, and so may he to whom it was sent even once.
+               WHEN 'over' THEN a.accepted_at IS NULL
+                                AND NOT EXISTS (SELECT FROM notice o WHERE o.assignment_id = due.assignment_id
+                                                                       AND o.message = 'offer' AND o.attempts > 0)
+               -- An offer may yet be declined, and nobody would be told again.
+               WHEN 'waiting' THEN NOT EXISTS (SELECT FROM dispatch d WHERE d.ticket_id = due.ticket_id
+                                                                        AND d.state NOT IN ('completed', 'canceled'))
+                                   OR EXISTS (SELECT FROM assignment o WHERE o.ticket_id = due.ticket_id
+                                                                         AND o.state IN ('accepted', 'en_route', 'on_site'))
                ELSE NOT EXISTS (SELECT FROM expert e WHERE e.id = due.expert_id AND e.status = 'break') END AS pointless
       FROM due LEFT JOIN busy b ON b.host = due.host LEFT JOIN assignment a ON a.id = due.assignment_id
 ), claimed AS (
