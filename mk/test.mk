@@ -3,7 +3,7 @@
 
 test: deps ## run all tests on real parts, from nothing
 	@$(MAKE) --no-print-directory -j$(JOBS) all test-bins bench-bins fault
-	@tools/run-tests unit services e2e
+	@tools/run-tests unit services e2e storm
 
 test-unit: ## run the unit tests only
 	@$(MAKE) --no-print-directory -j$(JOBS) test-bins
