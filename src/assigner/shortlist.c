@@ -59,8 +59,8 @@ void roster_forget_shortlists(struct roster *r)
 void shortlist_begin(struct shortlist *l, const struct candidates *set, const struct taste *t)
 {
     uint32_t limit = LIMIT_MIN;
-    while (limit * limit < 16 * (uint64_t)set->n)
-        limit += limit / 2;
+    while (limit * limit < 4 * (uint64_t)set->n)
+        limit += limit / 4;
     if (limit != l->limit) {
         l->heap = mem_resize(l->heap, 2 * (size_t)limit, sizeof *l->heap);
         l->limit = limit;
