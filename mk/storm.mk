@@ -16,15 +16,15 @@ storm-quick: deps ## storm it with every kind of fault once, two minutes
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault
 	@$(STORM) run --build ../build/fault --quick --seed $(SEED) --tickets 4000
 
-storm-campaign: deps ## add RUNS runs to the campaign in build/storm-campaign.jsonl, of the faults that it lacks
+storm-campaign: deps ## add RUNS runs to the campaign in tests/storm/campaign.jsonl, of the faults that it lacks
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault
 	@$(STORM) run --build ../build/fault --seed $(SEED) --runs $(RUNS) --tickets $(TICKETS) --faults $(FAULTS) \
-	    --lanes $(LANES) --steer ../build/storm-campaign.jsonl --campaign ../build/storm-campaign.jsonl
+	    --lanes $(LANES) --steer storm/campaign.jsonl --campaign storm/campaign.jsonl
 
 storm-recovery: deps ## kill -9 each program twenty times while nothing else is broken, into the same file
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault
 	@$(STORM) run --build ../build/fault --seed $(SEED) --only 'calm-kill-*' --faults 80 --tickets 8000 --rate-max 60 \
-	    --campaign ../build/storm-campaign.jsonl
+	    --campaign storm/campaign.jsonl
 
 storm-tables: ## print the campaign's tables for docs/reliability.md
 	@$(STORM) tables

@@ -97,7 +97,7 @@ def main():
     sub.set_defaults(function=list_faults)
     sub = verbs.add_parser("tables", help="add up a campaign and print its tables in Markdown")
     sub.set_defaults(function=campaign.tables)
-    sub.add_argument("file", type=Path, nargs="?", default=HERE / "build" / "storm-campaign.jsonl")
+    sub.add_argument("file", type=Path, nargs="?", default=HERE / "tests" / "storm" / "campaign.jsonl")
     args = parser.parse_args()
     return args.function(args)
 
