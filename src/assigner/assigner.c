@@ -79,6 +79,12 @@ const struct pg_stmt assigner_stmts[] = {
 const size_t assigner_stmts_count = sizeof assigner_stmts / sizeof *assigner_stmts;
 
 /* A new session: what the roster knew may be long past. */
+static void disconnect_database(struct assigner *a)
+{
+    pg_close(a->pg);
+    a->pg = NULL;
+}
+
 static int connect_database(struct assigner *a, struct err *reterr)
 {
     struct pg_options o = {.conninfo = a->conf->common.db,
@@ -89,6 +95,10 @@ static int connect_database(struct assigner *a, struct err *reterr)
                            .lock_timeout_ms = LOCK_TIMEOUT_MS};
     if (pg_open(&a->pg, &o, reterr))
         return -1;
+    if (pg_exec(a->pg, PG_STEADY_PLANS, reterr)) {
+        disconnect_database(a);
+        return -1;
+    }
     a->placer.pg = a->sweep.pg = a->pg;
     CRASH_POINT("assigner.roster.before");
     if (pg_run(a->pg, "shifts_extend", NULL, NULL, reterr) ||
@@ -304,12 +314,6 @@ static int cycle(struct assigner *a, struct err *reterr)
     consumer_settle(a->consumer);
     consumer_tick(a->consumer);
     return 0;
-}
-
-static void disconnect_database(struct assigner *a)
-{
-    pg_close(a->pg);
-    a->pg = NULL;
 }
 
 /* Returns -1 when it is fatal. Only PostgreSQL gives other errors; Kafka may be away: then the

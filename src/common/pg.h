@@ -74,6 +74,10 @@ void pg_param_binary(struct pg_params *p, const void *data, size_t size); /* uui
 int pg_run(struct pg *pg, const char *stmt, const struct pg_params *params, PGresult **ret_result,
            struct err *reterr);
 
+/* For sessions that live long: plans are made once, when tables may still be all but empty, also
+ * those of foreign keys, which would then read a whole table for each row. */
+#define PG_STEADY_PLANS "SET enable_seqscan = off; SET jit = off"
+
 /* Runs SQL text without parameters and without result rows. */
 int pg_exec(struct pg *pg, const char *sql, struct err *reterr);
 

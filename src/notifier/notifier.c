@@ -56,7 +56,7 @@ static int connect_database(struct notifier *n, struct err *reterr)
                            .n_stmts = sizeof stmts / sizeof *stmts,
                            .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
                            .lock_timeout_ms = LOCK_TIMEOUT_MS};
-    if (pg_open(&n->pg, &o, reterr))
+    if (pg_open(&n->pg, &o, reterr) || pg_exec(n->pg, PG_STEADY_PLANS, reterr))
         return -1;
     if (n->away)
         LOG(INFO, "PostgreSQL is back");
