@@ -103,18 +103,25 @@ static int add(const void *arg, char *const *operands, struct err *reterr)
 
 /* --- change --- */
 
-/* NULL: as it is; "none" alone: no more. */
+/* An empty list: null, as it is. */
 static void param_list_or_null(struct pg_params *p, struct pg_array *a, const struct opt_list *list)
 {
-    struct opt_list none = {0};
-    bool clear = list->n == 1 && strcmp(list->item[0], "none") == 0;
-    pg_array_init(a, PG_TEXT);
-    if (list->n == 0) {
+    if (list->n) {
+        param_list(p, a, list);
+    } else {
+        pg_array_init(a, PG_TEXT);
         pg_param_null(p);
-        return;
     }
-    pg_array_free(a);
-    param_list(p, a, clear ? &none : list);
+}
+
+/* "none" alone: no origin any more. A client without scopes is one to revoke. */
+static void param_origins(struct pg_params *p, struct pg_array *a, const struct opt_list *list)
+{
+    struct opt_list none = {0};
+    if (list->n == 1 && strcmp(list->item[0], "none") == 0)
+        param_list(p, a, &none);
+    else
+        param_list_or_null(p, a, list);
 }
 
 static int change(const void *arg, char *const *operands, struct err *reterr)
@@ -131,7 +138,7 @@ static int change(const void *arg, char *const *operands, struct err *reterr)
         return -1;
     pg_param_text(&p, operands[0]);
     param_list_or_null(&p, &scopes, &conf->scopes);
-    param_list_or_null(&p, &origins, &conf->origins);
+    param_origins(&p, &origins, &conf->origins);
     pg_param_int4(&p, (int32_t)conf->rate);
     pg_param_int4(&p, (int32_t)conf->burst);
     int failed = pg_run(pg, "client_change", &p, &res, reterr);

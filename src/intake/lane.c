@@ -24,8 +24,7 @@ enum { INSERT, INSERT_CAREFUL, BY_KEY, BY_CALL, N_STATEMENTS };
 /* The planner knows nothing of the arrays, and must not take a guess for the
  * life of the session while the table is still empty. */
 static const char setup_sql[] =
-    "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
-    "SET enable_nestloop = off; SET jit = off";
+    "SET plan_cache_mode = force_generic_plan; SET enable_nestloop = off;" PG_STEADY_PLANS;
 
 /* The winners of one kind that a statement is out for. */
 struct winners {

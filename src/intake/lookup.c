@@ -176,7 +176,7 @@ struct lookup *lookup_new(const struct lookup_options *options)
                .stmts = l->statements,
                .n_stmts = l->n_statements,
                .statement_timeout_ms = (int)l->o.request_timeout_ms},
-        .setup_sql = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off",
+        .setup_sql = "SET plan_cache_mode = force_generic_plan;" PG_STEADY_PLANS,
         .job_timeout_ms = l->o.request_timeout_ms,
         .on_up = on_up,
         .on_fatal = on_fatal,
