@@ -182,45 +182,46 @@ BEGIN ATOMIC
       JOIN squad.expert e ON e.id = x.expert_id AND e.active AND e.status = 'available',
            LATERAL (
                SELECT d.ticket_id
-                 FROM squad.ticket_type y
-                 JOIN squad.priority p ON p.priority = y.priority,
+                 FROM squad.ticket_type y,
                       LATERAL (SELECT tstzrange(clock_timestamp(), clock_timestamp() + y.duration_s * interval '1 second') AS job) AS j,
-                      -- Since when a ticket of this type must have been routable, so that what the expert lacks is dropped.
-                      LATERAL (SELECT coalesce(max(CASE r.importance WHEN 0 THEN 'infinity'::float8 WHEN 3 THEN p.relax_3_s
-                                                                     WHEN 2 THEN p.relax_2_s ELSE p.relax_1_s END), 0) AS age_s
+                      -- The requirement that the expert lacks and that is dropped last; null: he lacks none.
+                      LATERAL (SELECT min(r.importance) AS importance
                                  FROM squad.ticket_type_skill r
                                  LEFT JOIN squad.expert_skill s ON s.expert_id = x.expert_id AND s.skill = r.skill
                                 WHERE r.type = y.type AND coalesce(s.level, 0) < r.min_level) AS lacks,
                       squad.expert_area a,
                       LATERAL (
-                          WITH RECURSIVE areas AS (
-                              (SELECT k.area FROM squad.dispatch k
+                          WITH RECURSIVE kinds AS (
+                              (SELECT k.area, k.priority FROM squad.dispatch k
                                 WHERE k.state = 'parked' AND k.type = y.type AND k.area COLLATE "C" >= a.prefix COLLATE "C"
-                                ORDER BY k.area COLLATE "C" LIMIT 1)
+                                ORDER BY k.area COLLATE "C", k.priority LIMIT 1)
                               UNION ALL
-                              (SELECT n.area
-                                 FROM areas o,
-                                      LATERAL (SELECT k.area FROM squad.dispatch k
+                              (SELECT n.area, n.priority
+                                 FROM kinds o,
+                                      LATERAL (SELECT k.area, k.priority FROM squad.dispatch k
                                                 WHERE k.state = 'parked' AND k.type = y.type
-                                                  AND k.area COLLATE "C" > o.area COLLATE "C"
-                                                ORDER BY k.area COLLATE "C" LIMIT 1) AS n
+                                                  AND (k.area COLLATE "C", k.priority) > (o.area COLLATE "C", o.priority)
+                                                ORDER BY k.area COLLATE "C", k.priority LIMIT 1) AS n
                                 WHERE starts_with(o.area, a.prefix))
                           )
-                          SELECT areas.area FROM areas WHERE starts_with(areas.area, a.prefix)
-                      ) AS kind,
+                          SELECT kinds.area, kinds.priority FROM kinds WHERE starts_with(kinds.area, a.prefix)
+                      ) AS kind
+                 JOIN squad.priority p ON p.priority = kind.priority,
                       LATERAL (
                           SELECT h.* FROM (
                               SELECT k.ticket_id, k.priority, k.assign_due, k.created_at, k.routable_at
                                 FROM squad.dispatch k
                                WHERE k.state = 'parked' AND k.type = y.type AND k.area COLLATE "C" = kind.area COLLATE "C"
-                               ORDER BY k.priority, k.assign_due, k.created_at, k.ticket_id
+                                 AND k.priority = kind.priority
+                               ORDER BY k.assign_due, k.created_at, k.ticket_id
                                LIMIT x.free + 100) AS h
-                           WHERE h.routable_at <= clock_timestamp() - lacks.age_s * interval '1 second'
+                           WHERE h.routable_at <= clock_timestamp() - interval '1 second' *
+                                 CASE lacks.importance WHEN 3 THEN p.relax_3_s WHEN 2 THEN p.relax_2_s WHEN 1 THEN p.relax_1_s ELSE 0 END
                              AND NOT EXISTS (SELECT FROM squad.exclusion q
                                               WHERE q.ticket_id = h.ticket_id AND q.expert_id = x.expert_id
                                                 AND (q.until IS NULL OR q.until > clock_timestamp()))
                            LIMIT x.free) AS d
-                WHERE a.expert_id = x.expert_id AND lacks.age_s < 'infinity'::float8
+                WHERE a.expert_id = x.expert_id AND lacks.importance IS DISTINCT FROM 0
                   AND NOT EXISTS (SELECT FROM squad.expert_area b
                                    WHERE b.expert_id = x.expert_id AND b.prefix <> a.prefix AND starts_with(a.prefix, b.prefix))
                   AND (e.schedule = 'always'
@@ -231,7 +232,7 @@ BEGIN ATOMIC
                 LIMIT x.free) AS w;
 END;
 COMMENT ON FUNCTION squad.waiting_for(integer[], integer[]) IS
-    'The best waiting tickets that each expert may take, at most as many as the free slots given: past due first, then by priority, then the earliest due (among equals the oldest). Reads the first tickets of each type and postcode that the expert can serve, not all that wait.';
+    'The best waiting tickets that each expert may take, at most as many as the free slots given: past due first, then by priority, then the earliest due (among equals the oldest). Reads the first tickets of each type, postcode and priority that the expert can serve, not all that wait.';
 
 -- What is changed about experts.
 CREATE FUNCTION squad.expert_status_set(p_expert integer, p_status text, p_reason text, p_actor text)

@@ -8,6 +8,15 @@ ALTER TABLE squad.ticket_event DROP CONSTRAINT ticket_event_kind_check,
         'reassigned', 'manager_told', 'customer_told', 'changed', 'amended', 'quarantined', 'released', 'prioritized'));
 COMMENT ON COLUMN rpt.timeline.what IS 'received, quarantined, released, review, parked, reserved, attempt_failed, offered, accepted, declined, timed_out, rescinded, reassigned, undeliverable, en_route, on_site, completed, canceled, amended, prioritized, manager_told or customer_told.';
 
+COMMENT ON COLUMN squad.dispatch.priority IS 'Its priority, 1 (first) to 5: its type''s, or what a person has set; every time of squad.priority counts by this one.';
+
+CREATE FUNCTION squad.tell_at(p_priority squad.priority, p_from timestamptz, p_manager_told timestamptz, p_customer_told timestamptz)
+RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
+RETURN least(CASE WHEN p_manager_told IS NULL THEN p_from + p_priority.manager_s * interval '1 second' END,
+             CASE WHEN p_customer_told IS NULL THEN p_from + p_priority.customer_s * interval '1 second' END);
+COMMENT ON FUNCTION squad.tell_at(squad.priority, timestamptz, timestamptz, timestamptz) IS
+    'dispatch.tell_at of a ticket of this priority that has been routable since p_from: the next of manager and customer who has not been told. Null: nobody is to be told.';
+
 CREATE FUNCTION squad.ticket_prioritize(p_ticket uuid, p_priority integer, p_due timestamptz, p_reason text, p_actor text,
                                         p_traceparent text DEFAULT NULL)
 RETURNS TABLE (outcome text, state text, priority smallint, assign_due timestamptz)
@@ -31,8 +40,7 @@ BEGIN
     UPDATE dispatch d
        SET priority = v_priority, assign_due = v_due, by_hand = p_priority IS NOT NULL OR p_due IS NOT NULL,
            retry_at = CASE d.state WHEN 'parked' THEN clock_timestamp() ELSE d.retry_at END,
-           tell_at = least(CASE WHEN d.manager_told_at IS NULL THEN d.routable_at + p.manager_s * interval '1 second' END,
-                           CASE WHEN d.customer_told_at IS NULL THEN d.routable_at + p.customer_s * interval '1 second' END)
+           tell_at = tell_at(p, d.routable_at, d.manager_told_at, d.customer_told_at)
       FROM priority p WHERE d.ticket_id = p_ticket AND p.priority = v_priority;
     INSERT INTO ticket_event (ticket_id, kind, actor, detail)
     VALUES (p_ticket, 'prioritized', p_actor,
@@ -120,7 +128,7 @@ BEGIN
        SET state = 'parked', since = clock_timestamp(), parked = '{"released": true}',
            routable_at = clock_timestamp(), retry_at = clock_timestamp(),
            assign_due = CASE WHEN d.by_hand THEN d.assign_due ELSE clock_timestamp() + p.due_s * interval '1 second' END,
-           tell_at = clock_timestamp() + least(p.manager_s, p.customer_s) * interval '1 second'
+           tell_at = tell_at(p, clock_timestamp(), d.manager_told_at, d.customer_told_at)
       FROM priority p
      WHERE d.ticket_id = v_ticket AND d.state = 'quarantined' AND p.priority = d.priority;
     IF NOT FOUND THEN
@@ -132,7 +140,9 @@ BEGIN
     RETURN 'released';
 END $$;
 
-REVOKE EXECUTE ON FUNCTION squad.ticket_prioritize(uuid, integer, timestamptz, text, text, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION squad.ticket_prioritize(uuid, integer, timestamptz, text, text, text),
+    squad.tell_at(squad.priority, timestamptz, timestamptz, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION squad.tell_at(squad.priority, timestamptz, timestamptz, timestamptz) TO squad_assigner;
 GRANT EXECUTE ON FUNCTION squad.ticket_prioritize(uuid, integer, timestamptz, text, text, text) TO squad_intake;
 
 SELECT squad.register_migration(20, 'priority');

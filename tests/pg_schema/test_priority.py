@@ -1,6 +1,7 @@
 """A manager sets the priority and the due time of one ticket."""
 import pytest
 
+from test_experts import waiting_for
 from test_offers import cancel, kinds
 
 
@@ -53,3 +54,22 @@ def test_the_best_waiting_ticket_is_the_one_put_first(w):
     assert w.one(best) == first
     prioritize(w, second, 1)
     assert w.one(best) == second
+
+
+def test_requirements_are_dropped_at_the_times_of_the_priority_that_was_set(w):
+    w.c.execute("UPDATE squad.ticket_type_skill SET importance = 3; UPDATE squad.priority SET relax_3_s = 0 WHERE priority = 1")
+    others, t = [w.parked() for _ in range(3)], w.parked()
+    assert waiting_for(w, 3, 9) == [], "he has tv 1, needed is 2"
+    prioritize(w, t, 1)
+    assert waiting_for(w, 3, 9) == [t]
+    prioritize(w, t, 5)
+    assert waiting_for(w, 3, 9) == []
+    assert waiting_for(w, 1, 9) == [*others, t], "who lacks nothing waits for nothing"
+
+
+def test_many_of_one_priority_do_not_hide_the_next(w):
+    w.c.execute("UPDATE squad.ticket_type_skill SET importance = 3; UPDATE squad.priority SET relax_3_s = 0 WHERE priority = 3")
+    t = w.parked()
+    for _ in range(102):
+        prioritize(w, w.parked(), 1)
+    assert waiting_for(w, 3) == [t]

@@ -3,7 +3,8 @@
 -- two batches that meet can not deadlock. A ticket that is offered to several at once has a row for
 -- each, place 1 to offers. facts: why this expert, or why nobody. announce: the waiting is news;
 -- numbers that change while a ticket waits are written without a new event. retry_us: when the clock
--- alone changes the answer. IS TRUE: taken is looked up in a hash table; the planner, who does not know
+-- alone changes the answer. A waiting ticket follows its own priority, also when its type or the times of
+-- squad.priority have been changed meanwhile. IS TRUE: taken is looked up in a hash table; the planner, who does not know
 -- how long arrays are, would join it by comparing every row with every other.
 WITH input AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::integer[], $7::text[],
@@ -19,7 +20,7 @@ WITH input AS (
                         NULL),
            CASE i.state WHEN 'parked' THEN i.facts::jsonb END, t.created_at + coalesce(p.due_s, 86400) * interval '1 second',
            CASE WHEN i.state <> 'review' THEN t.created_at END,
-           to_timestamp(i.retry_us / 1e6), t.created_at + least(p.manager_s, p.customer_s) * interval '1 second', i.offers
+           to_timestamp(i.retry_us / 1e6), tell_at(p, t.created_at, NULL, NULL), i.offers
       FROM input i
       JOIN ticket t ON t.id = i.ticket_id
       LEFT JOIN ticket_type tt ON tt.type = t.type
@@ -33,14 +34,18 @@ WITH input AS (
            since = CASE d.state WHEN excluded.state THEN d.since ELSE clock_timestamp() END,
            assign_due = CASE WHEN d.by_hand OR d.priority = excluded.priority AND d.routable_at IS NOT NULL THEN d.assign_due
                              ELSE excluded.assign_due END,
-           routable_at = CASE WHEN d.routable_at IS NULL AND excluded.routable_at IS NOT NULL THEN clock_timestamp()
+           routable_at = CASE WHEN d.routable_at IS NULL AND excluded.routable_at IS NOT NULL THEN statement_timestamp()
                               ELSE d.routable_at END,
-           tell_at = CASE WHEN d.routable_at IS NULL THEN clock_timestamp() + (excluded.tell_at - excluded.created_at)
-                          ELSE d.tell_at END,
+           tell_at = CASE WHEN d.routable_at IS NOT NULL OR excluded.routable_at IS NOT NULL THEN
+                         (SELECT tell_at(p, coalesce(d.routable_at, statement_timestamp()), d.manager_told_at, d.customer_told_at)
+                            FROM priority p WHERE p.priority = CASE WHEN d.by_hand THEN d.priority ELSE excluded.priority END) END,
            retry_at = excluded.retry_at
      WHERE d.state IN ('parked', 'review')
        AND (d.state <> excluded.state OR d.parked IS DISTINCT FROM excluded.parked
-            OR d.retry_at IS DISTINCT FROM excluded.retry_at)
+            OR d.retry_at IS DISTINCT FROM excluded.retry_at OR NOT d.by_hand AND d.priority <> excluded.priority
+            OR d.tell_at IS DISTINCT FROM
+               (SELECT tell_at(p, d.routable_at, d.manager_told_at, d.customer_told_at)
+                  FROM priority p WHERE p.priority = CASE WHEN d.by_hand THEN d.priority ELSE excluded.priority END))
     RETURNING d.ticket_id, d.state, d.attempts, d.parked, d.type
 ), picked AS (
     SELECT i.*, m.attempts - i.offers + i.place AS attempt
