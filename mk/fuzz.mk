@@ -2,7 +2,7 @@
 # The kept corpus is tests/fuzz/corpus; the unit tests replay it.
 .PHONY: fuzz fuzz-keep
 SECONDS_EACH ?= 600
-FUZZED := gate validate scan form media accept text problem
+FUZZED := gate validate violations json_place scan form media accept text problem
 FUZZ_SOURCES := tests/fuzz/intake.c $(FUZZED:%=src/intake/%.c) src/common/mem.c src/common/ticket.c
 
 $(B)/fuzz/intake: $(FUZZ_SOURCES) $(wildcard src/intake/*.h)

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "text.h"
-#include "validate.h"
+#include "violations.h"
 
 enum problem {
     PROBLEM_NONE,

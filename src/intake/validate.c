@@ -1,29 +1,15 @@
 #include "validate.h"
 
+#include "json_place.h"
 #include "mem.h"
 #include "scan.h"
 
 #include <ctype.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { IDEMPOTENCY_KEY_MAX = 255, POINTER_NAME_MAX = 48 };
-
-void violate(struct violations *v, const char *pointer, const char *fmt, ...)
-{
-    if (v->n == VIOLATIONS_MAX) {
-        v->more = true;
-        return;
-    }
-    struct violation *x = &v->list[v->n++];
-    va_list ap;
-    snprintf(x->pointer, sizeof x->pointer, "%s", pointer);
-    va_start(ap, fmt);
-    vsnprintf(x->detail, sizeof x->detail, fmt, ap);
-    va_end(ap);
-}
+enum { IDEMPOTENCY_KEY_MAX = 255 };
 
 static size_t characters(const char *s)
 {
@@ -174,27 +160,6 @@ static void check_area(const json_t *value, struct ticket_fields *out, struct vi
         check_area_text(json_string_value(value), out, v);
 }
 
-void violate_unknown(const char *parent, const char *name, struct violations *v)
-{
-    char pointer[96];
-    size_t n = (size_t)snprintf(pointer, sizeof pointer, "%s/", parent), end = n + POINTER_NAME_MAX;
-    for (; *name && n + 4 < end; name++) {
-        if (*name == '~' || *name == '/') {
-            pointer[n++] = '~';
-            pointer[n++] = *name == '~' ? '0' : '1';
-        } else {
-            pointer[n++] = *name;
-        }
-    }
-    while (*name && n && ((unsigned char)*name & 0xc0) == 0x80 &&
-           ((unsigned char)pointer[n - 1] & 0x80)) { /* cut between characters, not inside one */
-        if (((unsigned char)pointer[--n] & 0xc0) == 0xc0)
-            break;
-    }
-    pointer[n] = '\0';
-    violate(v, pointer, "is not a known member");
-}
-
 static bool known(const char *name, const struct field *fields, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -239,78 +204,19 @@ static void check_ticket(json_t *root, struct ticket_fields *out, struct violati
     }
 }
 
-/* Where a reader of JSON stands: outside strings, and behind which member's colon. */
-struct place {
-    const char *body, *end;
-    int depth, items;
-    bool in_string;
-    const char *string;  /* the last one's first byte behind the quote */
-    const char *name[3]; /* at depth 1 and 2; NULL: between members */
-};
-
-/* One byte further; a backslash takes the next one along. */
-static size_t step(struct place *p, size_t i)
-{
-    char c = p->body[i];
-    bool shallow = p->depth > 0 && p->depth < 3;
-    if (p->in_string) {
-        p->in_string = c != '"';
-        return c == '\\' ? i + 2 : i + 1;
-    }
-    if (c == '"') {
-        p->in_string = true;
-        p->string = p->body + i + 1;
-    } else if (c == ':' && shallow) {
-        p->name[p->depth] = p->string;
-    } else if (c == ',') {
-        p->items++;
-        if (shallow)
-            p->name[p->depth] = NULL;
-    } else if (c == '{' || c == '[') {
-        if (++p->depth < 3)
-            p->name[p->depth] = NULL;
-    } else if ((c == '}' || c == ']') && p->depth > 0) {
-        if (p->depth < 3)
-            p->name[p->depth] = NULL;
-        p->depth--;
-    }
-    return i + 1;
-}
-
-/* jansson allows 2048 levels, each a recursion, and as many members as fit. */
-static bool within_limits(const char *body, size_t len, struct violations *v)
-{
-    struct place p = {.body = body, .items = 1};
-    for (size_t i = 0; i < len && p.depth <= JSON_DEPTH_MAX && p.items <= JSON_ITEMS_MAX;)
-        i = step(&p, i);
-    if (p.depth > JSON_DEPTH_MAX)
-        violate(v, "", "is nested deeper than %d levels", JSON_DEPTH_MAX);
-    else if (p.items > JSON_ITEMS_MAX)
-        violate(v, "", "has more than %d members and elements", JSON_ITEMS_MAX);
-    v->malformed = v->n > 0;
-    return v->n == 0;
-}
-
-static bool names(const struct place *p, int depth, const char *name)
-{
-    size_t n = strlen(name);
-    const char *at = p->name[depth];
-    return at && (size_t)(p->end - at) > n && memcmp(at, name, n) == 0 && at[n] == '"';
-}
-
 /* The pointer of the known member in whose value position is, or "". */
 static const char *pointer_at(const char *body, size_t len, size_t position)
 {
-    struct place p = {.body = body, .end = body + len};
-    for (size_t i = 0; i < len && i < position;)
-        i = step(&p, i);
-    if (p.depth == 1 && names(&p, 1, "area"))
+    struct json_place p;
+    json_place_at(body, len, position, &p);
+    if (p.depth == 1 && json_place_names(&p, 1, "area"))
         return "/area";
     for (size_t i = 0; i < N_TICKET_MEMBERS && p.depth == 1; i++)
-        if (names(&p, 1, ticket_members[i].name))
+        if (json_place_names(&p, 1, ticket_members[i].name))
             return ticket_members[i].pointer;
-    for (size_t i = 0; i < N_CUSTOMER_MEMBERS && p.depth == 2 && names(&p, 1, "customer"); i++)
-        if (names(&p, 2, customer_members[i].name))
+    for (size_t i = 0;
+         i < N_CUSTOMER_MEMBERS && p.depth == 2 && json_place_names(&p, 1, "customer"); i++)
+        if (json_place_names(&p, 2, customer_members[i].name))
             return customer_members[i].pointer;
     return "";
 }
@@ -339,18 +245,12 @@ static void malformed(const char *body, size_t len, const json_error_t *e, struc
 json_t *violations_read(const char *body, size_t len, struct violations *v)
 {
     json_error_t e;
-    if (!within_limits(body, len, v))
+    if (!json_within_limits(body, len, v))
         return NULL;
     json_t *root = json_loadb(body, len, JSON_REJECT_DUPLICATES, &e);
     if (!root)
         malformed(body, len, &e, v);
     return root;
-}
-
-static void violations_clear(struct violations *v)
-{
-    v->malformed = v->more = false;
-    v->n = 0;
 }
 
 int ticket_validate_json(json_t *root, const char *default_source, struct ticket_fields *ret,

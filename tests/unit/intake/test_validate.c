@@ -1,3 +1,4 @@
+#include "json_place.h"
 #include "validate.h"
 
 #include <criterion/criterion.h>
