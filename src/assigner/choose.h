@@ -20,7 +20,7 @@
  */
 #pragma once
 
-#include "roster.h"
+#include "candidates.h"
 
 enum filter {
     FILTER_ACTIVE,

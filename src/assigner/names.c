@@ -75,3 +75,15 @@ void names_clear(struct names *names)
     free(names->slots);
     *names = (struct names){0};
 }
+
+bool names_next(const char **list, const char **ret_item, size_t *ret_size)
+{
+    if (!**list)
+        return false;
+    *ret_item = *list;
+    *ret_size = strcspn(*list, ",");
+    *list += *ret_size;
+    if (**list == ',')
+        ++*list;
+    return true;
+}

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,3 +22,7 @@ int64_t names_find(const struct names *names, const void *bytes, size_t size);
 uint32_t names_put(struct names *names, const void *bytes, size_t size);
 
 void names_clear(struct names *names); /* frees everything; names can be used again */
+
+/* The next item of a list separated by commas, which is moved behind it; false at its end. The item
+ * is borrowed from the list. */
+bool names_next(const char **list, const char **ret_item, size_t *ret_size);

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "roster.h"
+#include "candidates.h"
 
 /* An expert as he was when he was looked at. */
 struct rank {

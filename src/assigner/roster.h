@@ -1,10 +1,10 @@
 /*
- * roster.h - the experts, the types of tickets and the places, in memory.
+ * roster.h - the experts in memory, and what is kept beside them: types of tickets and places
+ * (roster_types.h), who may take which (candidates.h), the best of those (shortlist.h).
  *
- * Plain data that choose() decides on; knows neither PostgreSQL nor Kafka. It
- * may be behind the database by a moment: whatever is chosen is checked there.
- * Experts keep their slot in the array; those who may take a type of ticket in
- * an area are indexed, and the index follows every change.
+ * Plain data that choose() decides on; knows neither PostgreSQL nor Kafka. It may be behind the
+ * database by a moment: whatever is chosen is checked there. Experts keep their slot in the array;
+ * the index of those who may take a type of ticket in an area follows every change.
  */
 #pragma once
 
@@ -15,15 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum objective {
-    OBJECTIVE_STICKY,
-    OBJECTIVE_LOAD,
-    OBJECTIVE_SKILL_FIT,
-    OBJECTIVE_DISTANCE,
-    OBJECTIVE_IDLE,
-    OBJECTIVES
-};
-extern const char *const objective_names[OBJECTIVES]; /* sticky, load, ... as in ticket_type */
+enum { PRIORITIES = 5, IMPORTANCES = 3 };
 
 struct skill_level {
     uint16_t skill;     /* number in roster.skills */
@@ -55,37 +47,14 @@ struct expert {
     uint32_t *areas;            /* owned: numbers in roster.prefixes */
 };
 
-enum { PRIORITIES = 5, IMPORTANCES = 3 };
-
-struct ticket_type {
-    int16_t priority; /* 1 first */
-    uint16_t n_needs;
-    struct skill_level *needs; /* owned: least levels */
-    int64_t duration_us;
-    int offers_max; /* experts asked at once when it has waited or is past due */
-    int n_objectives;
-    enum objective objectives[OBJECTIVES];
-};
-
-/* Who may take tickets of one type, with the same requirements dropped, in the areas that match the
- * same prefixes; whatever shift, presence and load. */
-struct candidates {
-    uint32_t n, cap;
-    uint32_t *experts; /* owned: slots in roster.experts, sorted */
-    uint16_t *surplus; /* owned: levels of each above what is needed */
-    uint32_t in_area;  /* active experts who serve the area, with the skills or not */
-    uint32_t type;     /* number in type_names */
-    int dropped;       /* requirements of this importance or more; IMPORTANCES + 1: none */
-    size_t n_prefixes;
-    uint32_t *prefixes; /* owned */
-};
-
 /* Experts who have one prefix among their areas. */
 struct members {
     uint32_t *slots; /* owned */
     size_t n, cap;
 };
 
+struct ticket_type;
+struct candidates;
 struct shortlist;
 
 /* How many changes for the better are remembered; and sets of fewer experts are looked at whole. */
@@ -125,26 +94,19 @@ struct roster {
     uint64_t types_digest;        /* of the rows that the types were made of */
 };
 
+/* Frees all that it owns; it can be used again. A zeroed roster is an empty one. */
 void roster_free(struct roster *roster);
-
-/* Forgets the types, places and times; then add each one and what it needs. A new type has
- * the objectives sticky, load, skill_fit, distance, idle, an hour of work and one offer at a time.
- */
-void roster_clear_types(struct roster *roster);
-struct ticket_type *roster_add_type(struct roster *roster, const char *type, int priority);
-void roster_add_need(struct roster *roster, const char *type, const char *skill, int min_level,
-                     int importance);
-void roster_set_objectives(struct ticket_type *type, const char *list); /* as "sticky,load" */
-void roster_add_place(struct roster *roster, const char *prefix, struct point point);
-struct ticket_type *roster_type(const struct roster *roster, const char *type); /* or NULL */
-struct point roster_place(const struct roster *roster, const char *area); /* or point_unknown */
 
 /* Adds an expert or replaces it. skills as "tv:3,internet:2", areas as "280,281". taken and woken
  * stay as they were. Pointers to experts stay valid until one is added. */
 struct expert *roster_put(struct roster *roster, const struct expert *facts, const char *skills,
                           const char *areas);
+
+/* Who is not there is not missed. */
 void roster_remove(struct roster *roster, int32_t id);
-struct expert *roster_find(struct roster *roster, int32_t id); /* or NULL */
+
+/* Borrowed until an expert is added; NULL: nobody has this number. */
+struct expert *roster_find(struct roster *roster, int32_t id);
 
 /* Marks an expert who may have room for waiting tickets, or takes the mark away. */
 void roster_wake(struct roster *roster, struct expert *expert, bool woken);
@@ -165,20 +127,3 @@ void roster_set_times(struct roster *roster, struct expert *expert, struct span 
  * the ids (owned) of those whose shift is over or whose absence has begun or ended: what comes next
  * is not known here. */
 size_t roster_tick(struct roster *roster, int64_t now_us, int32_t **ret_ids);
-
-/* Importance from which on requirements of a type are dropped at an age; IMPORTANCES + 1: none. */
-int roster_dropped(const struct roster *roster, const struct ticket_type *type, int priority,
-                   int64_t age_us);
-
-bool expert_serves(const struct roster *roster, const struct expert *expert, const char *area);
-
-/* Levels above what is needed, summed up; below 0: lacks a requirement. */
-int expert_surplus(const struct expert *expert, const struct ticket_type *type, int dropped);
-
-/* Place of an expert's slot in a set, or CANDIDATES_NONE. */
-#define CANDIDATES_NONE UINT32_MAX
-uint32_t candidates_find(const struct candidates *set, uint32_t slot);
-
-/* Borrowed until the roster changes; made at the first call. dropped as roster_dropped() has it. */
-const struct candidates *roster_candidates(struct roster *roster, const struct ticket_type *type,
-                                           int dropped, const char *area);

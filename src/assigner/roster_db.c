@@ -2,6 +2,7 @@
 
 #include "loop.h"
 #include "mem.h"
+#include "roster_types.h"
 
 #include <stdlib.h>
 #include <string.h>
