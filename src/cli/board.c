@@ -137,10 +137,7 @@ static const struct opt opts[] = {
      .max = WATCH_MAX_S,
      .metavar = "SECONDS",
      .help = "show it again so often until interrupted"},
-    {.name = "json",
-     .type = OPT_BOOL,
-     .offset = offsetof(struct board_conf, json),
-     .help = "print JSON"},
+    OPT_JSON(struct board_conf),
     OPT_COMMON_BASE(struct board_conf),
 };
 

@@ -259,12 +259,6 @@ static int list(const void *arg, char *const *operands, struct err *reterr)
     return EXIT_OK;
 }
 
-#define JSON_OPTION                                                                                \
-    {                                                                                              \
-        .name = "json", .type = OPT_BOOL, .offset = offsetof(struct client_conf, json),            \
-        .help = "print JSON"                                                                       \
-    }
-
 static const struct opt add_opts[] = {
     {.name = "scope",
      .type = OPT_LIST,
@@ -288,7 +282,7 @@ static const struct opt add_opts[] = {
      .max = RATE_MAX,
      .metavar = "N",
      .help = "requests at once (default: twice --rate)"},
-    JSON_OPTION,
+    OPT_JSON(struct client_conf),
     OPT_COMMON_BASE(struct client_conf),
 };
 
@@ -315,7 +309,7 @@ static const struct opt change_opts[] = {
      .max = RATE_MAX,
      .metavar = "N",
      .help = "requests at once"},
-    JSON_OPTION,
+    OPT_JSON(struct client_conf),
     OPT_COMMON_BASE(struct client_conf),
 };
 
@@ -327,11 +321,12 @@ static const struct opt rotate_opts[] = {
      .max = GRACE_MAX_S,
      .metavar = "S",
      .help = "seconds for which the old key is let in"},
-    JSON_OPTION,
+    OPT_JSON(struct client_conf),
     OPT_COMMON_BASE(struct client_conf),
 };
 
-static const struct opt plain_opts[] = {JSON_OPTION, OPT_COMMON_BASE(struct client_conf)};
+static const struct opt plain_opts[] = {OPT_JSON(struct client_conf),
+                                        OPT_COMMON_BASE(struct client_conf)};
 
 #define COMMAND(variable, title, does, operand, n, table, function, shown)                         \
     const struct command variable = {.name = title,                                                \

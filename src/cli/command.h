@@ -25,6 +25,12 @@ struct command {
     int (*run)(const void *conf, char *const *operands, struct err *reterr);
 };
 
+/* --json of a command whose configuration T has a bool json. */
+#define OPT_JSON(T)                                                                                \
+    {                                                                                              \
+        .name = "json", .type = OPT_BOOL, .offset = offsetof(T, json), .help = "print JSON"        \
+    }
+
 extern const struct command migrate_command, topics_command, seed_command, status_command,
     show_command, verify_command, why_command, board_command, expert_list_command,
     expert_show_command, expert_status_command, expert_skills_command, expert_areas_command,

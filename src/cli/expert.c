@@ -86,10 +86,7 @@ static const struct opt list_opts[] = {
      .max = LIST_MAX,
      .metavar = "N",
      .help = "at most so many"},
-    {.name = "json",
-     .type = OPT_BOOL,
-     .offset = offsetof(struct list_conf, json),
-     .help = "print JSON"},
+    OPT_JSON(struct list_conf),
     OPT_COMMON_BASE(struct list_conf),
 };
 
@@ -197,10 +194,7 @@ static int show(const void *arg, char *const *operands, struct err *reterr)
 }
 
 static const struct opt show_opts[] = {
-    {.name = "json",
-     .type = OPT_BOOL,
-     .offset = offsetof(struct expert_conf, json),
-     .help = "print JSON"},
+    OPT_JSON(struct expert_conf),
     OPT_COMMON_BASE(struct expert_conf),
 };
 

@@ -75,13 +75,8 @@ static int release(const void *arg, char *const *operands, struct err *reterr)
     return EXIT_OK;
 }
 
-#define JSON_OPTION                                                                                \
-    {                                                                                              \
-        .name = "json", .type = OPT_BOOL, .offset = offsetof(struct quarantine_conf, json),        \
-        .help = "print JSON"                                                                       \
-    }
-
-static const struct opt list_opts[] = {JSON_OPTION, OPT_COMMON_BASE(struct quarantine_conf)};
+static const struct opt list_opts[] = {OPT_JSON(struct quarantine_conf),
+                                       OPT_COMMON_BASE(struct quarantine_conf)};
 
 static const struct opt release_opts[] = {
     {.name = "actor",
@@ -90,7 +85,7 @@ static const struct opt release_opts[] = {
      .def = "operator",
      .metavar = "WHO",
      .help = "who has looked at it, for the ticket's history"},
-    JSON_OPTION,
+    OPT_JSON(struct quarantine_conf),
     OPT_COMMON_BASE(struct quarantine_conf),
 };
 

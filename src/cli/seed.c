@@ -201,10 +201,7 @@ static const struct opt opts[] = {
      .max = CAPACITY_MAX,
      .metavar = "N",
      .help = "for load tests: slots of each, no time-out of offers (default: 1 to 4)"},
-    {.name = "json",
-     .type = OPT_BOOL,
-     .offset = offsetof(struct seed_conf, json),
-     .help = "print JSON"},
+    OPT_JSON(struct seed_conf),
     OPT_COMMON_BASE(struct seed_conf),
 };
 

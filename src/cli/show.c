@@ -289,10 +289,7 @@ static int run(const void *arg, char *const *operands, struct err *reterr)
 }
 
 static const struct opt opts[] = {
-    {.name = "json",
-     .type = OPT_BOOL,
-     .offset = offsetof(struct show_conf, json),
-     .help = "print JSON"},
+    OPT_JSON(struct show_conf),
     {.name = "no-kafka",
      .type = OPT_BOOL,
      .offset = offsetof(struct show_conf, no_kafka),

@@ -342,10 +342,7 @@ static const struct opt opts[] = {
      .type = OPT_BOOL,
      .offset = offsetof(struct status_conf, no_kafka),
      .help = "tables only"},
-    {.name = "json",
-     .type = OPT_BOOL,
-     .offset = offsetof(struct status_conf, json),
-     .help = "print JSON"},
+    OPT_JSON(struct status_conf),
     OPT_COMMON_BASE(struct status_conf),
 };
 

@@ -332,10 +332,7 @@ static const struct opt opts[] = {
      .max = 3600,
      .metavar = "SECONDS",
      .help = "how long to wait for a broker that is starting"},
-    {.name = "json",
-     .type = OPT_BOOL,
-     .offset = offsetof(struct topics_conf, json),
-     .help = "print JSON"},
+    OPT_JSON(struct topics_conf),
     OPT_COMMON_BASE(struct topics_conf),
 };
 

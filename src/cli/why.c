@@ -147,10 +147,7 @@ static int run(const void *arg, char *const *operands, struct err *reterr)
 }
 
 static const struct opt opts[] = {
-    {.name = "json",
-     .type = OPT_BOOL,
-     .offset = offsetof(struct why_conf, json),
-     .help = "print JSON"},
+    OPT_JSON(struct why_conf),
     OPT_COMMON_BASE(struct why_conf),
 };
 
