@@ -5,6 +5,7 @@
 #include "loop.h"
 #include "mem.h"
 #include "roster_db.h"
+#include "state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,7 +114,8 @@ static void read_ticket(struct part *part, const PGresult *res, int row)
     }
     snprintf(j->area, sizeof j->area, "%s", PQgetvalue(res, row, 2));
     j->created_us = pg_get_int8(res, row, 3);
-    j->open = !state || strcmp(state, "parked") == 0 || (strcmp(state, "review") == 0 && j->type);
+    j->open = state_may_change(STATE_TICKET, state ? state : "received", "assigned") &&
+              (j->type || !state || strcmp(state, "review") != 0);
     j->news = !state || strcmp(state, "parked") != 0 || pg_get_bool(res, row, 6);
     j->fresh = pg_get_bool(res, row, 13);
     j->waited = state && strcmp(state, "parked") == 0 && !pg_get_bool(res, row, 6);

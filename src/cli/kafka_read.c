@@ -62,7 +62,8 @@ static int add_topic(struct kafka_reader *r, unsigned topic, int timeout_ms, str
     return 0;
 }
 
-int kafka_read_ends(struct kafka_reader *r, int timeout_ms, struct err *reterr)
+/* Asks where the partitions begin and end now. */
+static int read_ends(struct kafka_reader *r, int timeout_ms, struct err *reterr)
 {
     r->open_parts = 0;
     for (size_t i = 0; i < r->n_parts; i++) {
@@ -97,7 +98,7 @@ int kafka_read_open(struct kafka_reader **ret, const struct conf_common *common,
             return -1;
         }
     }
-    if (kafka_read_ends(r, timeout_ms, reterr)) {
+    if (read_ends(r, timeout_ms, reterr)) {
         kafka_read_close(r);
         return -1;
     }
@@ -203,16 +204,12 @@ bool kafka_read_done(const struct kafka_reader *r)
     return r->open_parts == 0;
 }
 
-bool kafka_header_is(const rd_kafka_message_t *msg, const char *name, const char *text)
-{
-    size_t size;
-    const char *value = kafka_header(msg, name, &size);
-    return value && size == strlen(text) && memcmp(value, text, size) == 0;
-}
-
 bool kafka_is_barrier(const rd_kafka_message_t *msg)
 {
-    return kafka_header_is(msg, "ce_type", "squad.relay.barrier.v1");
+    static const char type[] = "squad.relay.barrier.v1";
+    size_t size;
+    const char *value = kafka_header(msg, "ce_type", &size);
+    return value && size == sizeof type - 1 && memcmp(value, type, size) == 0;
 }
 
 bool kafka_event_id(const rd_kafka_message_t *msg, uint8_t ret_id[16])

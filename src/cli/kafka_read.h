@@ -31,9 +31,6 @@ void kafka_read_close(struct kafka_reader *reader); /* NULL is fine */
 struct kafka_part *kafka_read_parts(struct kafka_reader *reader, size_t *ret_count);
 rd_kafka_t *kafka_read_handle(struct kafka_reader *reader); /* borrowed */
 
-/* Asks for the ends again, so that at_end means the end of now. */
-int kafka_read_ends(struct kafka_reader *reader, int timeout_ms, struct err *reterr);
-
 int kafka_read_start(struct kafka_reader *reader, struct err *reterr);
 
 /* The next message, owned by the caller, and its topic's index; *ret_msg NULL
@@ -41,11 +38,8 @@ int kafka_read_start(struct kafka_reader *reader, struct err *reterr);
 int kafka_read_next(struct kafka_reader *reader, int timeout_ms, rd_kafka_message_t **ret_msg,
                     unsigned *ret_topic, struct err *reterr);
 
-/* True when every partition has been read to the end it had at open (or at kafka_read_ends). */
+/* True when every partition has been read to the end it had at open. */
 bool kafka_read_done(const struct kafka_reader *reader);
-
-/* True when the header has exactly this text. */
-bool kafka_header_is(const rd_kafka_message_t *msg, const char *name, const char *text);
 
 /* A record that the relay puts between its own events; consumers skip it. */
 bool kafka_is_barrier(const rd_kafka_message_t *msg);

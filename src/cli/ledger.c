@@ -167,11 +167,6 @@ uint64_t ledger_missing(const struct ledger *l)
     return l->missing;
 }
 
-uint64_t ledger_unexplained(const struct ledger *l)
-{
-    return l->n_unexplained;
-}
-
 static int by_group_then_place(const void *a, const void *b)
 {
     const struct row *x = a, *y = b;

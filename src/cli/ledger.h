@@ -72,9 +72,6 @@ void ledger_add_record(struct ledger *ledger, const struct ledger_record *record
 /* Required rows that no record has shown yet. */
 uint64_t ledger_missing(const struct ledger *ledger);
 
-/* Records that no row explains yet. */
-uint64_t ledger_unexplained(const struct ledger *ledger);
-
 /* Judges. Call once, after the last row and record. */
 void ledger_finish(struct ledger *ledger, struct ledger_result *ret);
 

@@ -45,7 +45,8 @@ void table_cell(struct table *t, const char *fmt, ...)
     t->n_cells++;
 }
 
-size_t table_width(const char *text)
+/* Characters in UTF-8 text. */
+static size_t width_of(const char *text)
 {
     size_t n = 0;
     for (; *text; text++)
@@ -55,9 +56,9 @@ size_t table_width(const char *text)
 
 static size_t column_width(const struct table *t, size_t column)
 {
-    size_t width = table_width(t->columns[column].title);
+    size_t width = width_of(t->columns[column].title);
     for (size_t i = column; i < t->n_cells; i += t->n_columns) {
-        size_t w = table_width(t->cells[i]);
+        size_t w = width_of(t->cells[i]);
         if (w > width)
             width = w;
     }
@@ -67,7 +68,7 @@ static size_t column_width(const struct table *t, size_t column)
 static void print_cell(const struct table *t, size_t column, const char *text, size_t width,
                        FILE *out)
 {
-    size_t used = table_width(text);
+    size_t used = width_of(text);
     int pad = (int)(width > used ? width - used : 0);
     bool last = column + 1 == t->n_columns;
     if (t->columns[column].right)

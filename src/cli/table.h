@@ -25,6 +25,3 @@ void table_cell(struct table *table, const char *fmt, ...) __attribute__((format
 
 /* Prints complete rows, each with two blanks in front. */
 void table_print(const struct table *table, FILE *out);
-
-/* Characters in UTF-8 text. */
-size_t table_width(const char *text);

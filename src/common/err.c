@@ -44,23 +44,6 @@ int err_hint(struct err *reterr, const char *fmt, ...)
     return -1;
 }
 
-int err_prefix(struct err *reterr, const char *fmt, ...)
-{
-    if (reterr) {
-        char text[sizeof reterr->text];
-        va_list ap;
-        va_start(ap, fmt);
-        vsnprintf(text, sizeof text, fmt, ap);
-        va_end(ap);
-        size_t room = sizeof text - strlen(text) - 1;
-        strncat(text, ": ", room);
-        room = sizeof text - strlen(text) - 1;
-        strncat(text, reterr->text, room);
-        memcpy(reterr->text, text, sizeof text);
-    }
-    return -1;
-}
-
 const char *err_kind_name(enum err_kind kind)
 {
     switch (kind) {

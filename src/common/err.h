@@ -52,8 +52,5 @@ int err_fatal(struct err *reterr, enum exit_code code, const char *fmt, ...)
 /* Sets the hint of an error already set; returns -1. */
 int err_hint(struct err *reterr, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Puts "prefix: " before the text; returns -1. */
-int err_prefix(struct err *reterr, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
 /* "none", "retry", "reject", "fatal". */
 const char *err_kind_name(enum err_kind kind);

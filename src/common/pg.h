@@ -66,7 +66,6 @@ void pg_param_null(struct pg_params *p);
 void pg_param_text(struct pg_params *p, const char *text); /* NULL: SQL null */
 void pg_param_int4(struct pg_params *p, int32_t v);
 void pg_param_int8(struct pg_params *p, int64_t v);
-void pg_param_bool(struct pg_params *p, bool v);
 void pg_param_binary(struct pg_params *p, const void *data, size_t size); /* uuid, bytea, arrays */
 
 /* Runs a prepared statement by name (must be in the table). On success

@@ -56,12 +56,6 @@ void pg_param_int8(struct pg_params *p, int64_t v)
     param_scratch(p, &be, sizeof be);
 }
 
-void pg_param_bool(struct pg_params *p, bool v)
-{
-    char b = v;
-    param_scratch(p, &b, 1);
-}
-
 void pg_param_binary(struct pg_params *p, const void *data, size_t size)
 {
     param(p, data, size, 1);

@@ -65,8 +65,10 @@ void world_drop(struct world *w)
     on_server("DROP DATABASE %s WITH (FORCE)", w->name);
 }
 
-static char *run_sql(struct world *w, const char *sql)
+static char *run_sql(struct world *w, const char *fmt, va_list ap)
 {
+    char *sql;
+    cr_assert(vasprintf(&sql, fmt, ap) >= 0);
     PGresult *res = PQexec(w->pg, sql);
     ExecStatusType status = PQresultStatus(res);
     cr_assert(status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK, "%s\n%s", sql,
@@ -75,32 +77,27 @@ static char *run_sql(struct world *w, const char *sql)
     if (status == PGRES_TUPLES_OK && PQntuples(res) && !PQgetisnull(res, 0, 0))
         value = strdup(PQgetvalue(res, 0, 0));
     PQclear(res);
+    free(sql);
     return value;
 }
 
 char *world_sql(struct world *w, const char *fmt, ...)
 {
-    char *sql;
     va_list ap;
     va_start(ap, fmt);
-    cr_assert(vasprintf(&sql, fmt, ap) >= 0);
+    char *value = run_sql(w, fmt, ap);
     va_end(ap);
-    char *value = run_sql(w, sql);
-    free(sql);
     return value;
 }
 
 long world_sql_long(struct world *w, const char *fmt, ...)
 {
-    char *sql;
     va_list ap;
     va_start(ap, fmt);
-    cr_assert(vasprintf(&sql, fmt, ap) >= 0);
+    char *value = run_sql(w, fmt, ap);
     va_end(ap);
-    char *value = run_sql(w, sql);
     long n = value ? strtol(value, NULL, 10) : -1;
     free(value);
-    free(sql);
     return n;
 }
 

@@ -24,6 +24,8 @@ void world_drop(struct world *world);
 /* Runs statements; asserts that they succeed. Returns the first value of the
  * last one as owned text, or NULL. */
 char *world_sql(struct world *world, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Likewise, the value as a number; -1: null or no row. */
 long world_sql_long(struct world *world, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

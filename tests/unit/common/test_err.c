@@ -11,8 +11,6 @@ Test(err, a_text_may_quote_the_error_it_replaces)
     err_set(&e, ERR_RETRY, "could not read: %s", "reset");
     err_set(&e, ERR_FATAL, "could not start: %s", e.text);
     cr_assert_str_eq(e.text, "could not start: could not read: reset");
-    err_prefix(&e, "relay");
-    cr_assert_str_eq(e.text, "relay: could not start: could not read: reset");
     cr_assert_eq(e.kind, ERR_FATAL);
 }
 
@@ -20,7 +18,6 @@ Test(err, nobody_needs_to_ask_for_one)
 {
     cr_assert_eq(err_set(NULL, ERR_RETRY, "x"), -1);
     cr_assert_eq(err_hint(NULL, "x"), -1);
-    cr_assert_eq(err_prefix(NULL, "x"), -1);
 }
 
 Test(err, sqlstates_become_kinds)
