@@ -21,7 +21,7 @@ bench-dispatch: deps ## print how fast tickets get their experts, beside plain S
 	@/usr/bin/python3 tests/bench/dispatch.py assigners
 	@/usr/bin/python3 tests/bench/dispatch.py path
 
-$(B)/bench/simulate: tests/bench/simulate.c tests/unit/assigner/sim.c tests/unit/assigner/sim.h $(B)/lib/libassigner.a $(B)/lib/libcommon.a
+$(B)/bench/simulate: tests/bench/simulate.c $(wildcard tests/unit/assigner/sim*.c) $(wildcard tests/unit/assigner/sim*.h) $(B)/lib/libassigner.a $(B)/lib/libcommon.a
 	@mkdir -p $(@D)
 	$(call SAY,BENCH $@)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -Isrc/common -Isrc/assigner -Itests/unit/assigner -o $@ $(filter %.c %.a,$^) $(LIBS_assigner) $(COMMON_LIBS)

@@ -1,8 +1,8 @@
 #include "sim.h"
 
 #include "mem.h"
+#include "sim_parts.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,78 +20,11 @@ const struct sim_options sim_defaults = {
     .objectives = "sticky,load,skill_fit,distance,idle",
 };
 
-enum {
-    ZONES = 25,
-    SKILLS = 6,
-    SHIFTS = 3,
-    OFFER_TIMEOUT_S = 120,
-    BREAK_S = 900,
-    GROUP_JOBS_MIN = 15,
-    TRIED_MAX = 64
-};
-#define SECOND INT64_C(1000000)
-#define HOUR   (3600 * SECOND)
-#define DAY    (24 * HOUR)
-
-enum kind { ARRIVE, ANSWER, TIMEOUT, DONE, TICK, BACK };
-
-struct happening {
-    int64_t at_us;
-    enum kind kind;
-    int job, expert; /* slot of the roster */
-    int offer;       /* number of the offer, so that a late answer finds it over */
-};
-
-struct ticket_state {
-    struct job job; /* first: plan() gets pointers to it */
-    int offers_live, offer_no[OFFERS_MAX];
-    int expert[OFFERS_MAX];
-    int holder; /* -1: nobody */
-    int64_t offered_us, accepted_us, done_us;
-    int32_t tried[TRIED_MAX];
-    int64_t tried_until_us[TRIED_MAX];
-    int n_tried;
-    bool was_parked, was_overdue;
-};
-
-struct worker {
-    int zone, shift, group, rest_day, jobs, timeouts, skill;
-    int64_t free_at_us, busy_us, travel_us, on_shift_us, overtime_us;
-    double km;
-    struct point at;
-};
-
-struct sim {
-    const struct sim_options *o;
-    struct sim_result *r;
-    uint64_t state;
-    struct roster roster;
-    struct happening *heap;
-    size_t n_heap, cap_heap;
-    struct ticket_state *tickets;
-    int n_tickets, cap_tickets, next_offer;
-    int *waiting; /* tickets that are parked */
-    size_t n_waiting;
-    struct worker *workers;
-    double zone_lat[ZONES], zone_lon[ZONES];
-    int64_t now_us, end_us;
-};
-
-static const char *const skill_names[SKILLS] = {"tv",     "internet",  "phone",
-                                                "wiring", "appliance", "heating"};
-static const int shift_from_h[SHIFTS] = {6, 8, 14};
-
-static double chance(struct sim *s)
-{
-    uint64_t z = (s->state += 0x9E3779B97F4A7C15u);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return (double)((z ^ (z >> 31)) >> 11) / 9007199254740992.0;
-}
+enum { OFFER_TIMEOUT_S = 120, BREAK_S = 900 };
 
 static double exponential(struct sim *s, double mean)
 {
-    return -mean * log(1 - chance(s));
+    return -mean * log(1 - sim_chance(s));
 }
 
 /* -- events ----------------------------------------------------------------- */
@@ -120,80 +53,6 @@ static struct happening pop(struct sim *s)
     return first;
 }
 
-/* -- the company -------------------------------------------------------------- */
-
-static struct span shift_of(const struct worker *w, int64_t now_us)
-{
-    for (int64_t day = now_us / DAY - 1;; day++) {
-        struct span span = {day * DAY + shift_from_h[w->shift] * HOUR, 0};
-        span.to_us = span.from_us + 8 * HOUR;
-        if (span.to_us > now_us && day >= 0 && day % 7 != w->rest_day &&
-            day % 7 != (w->rest_day + 1) % 7)
-            return span;
-    }
-}
-
-/* Groups of equals: 12 experts of one zone and shift each, who can do everything. */
-static void add_expert(struct sim *s, int i)
-{
-    int group = s->o->equals ? i / 12 : i;
-    struct worker *w = &s->workers[i];
-    char skills[96], areas[32];
-    w->group = group;
-    w->zone = group % ZONES;
-    w->shift = group / ZONES % SHIFTS;
-    w->rest_day = (s->o->equals ? i : group * 3) % 7;
-    w->skill = group % SKILLS;
-    w->at = (struct point){(float)(s->zone_lat[w->zone] + chance(s) * 0.05),
-                           (float)(s->zone_lon[w->zone] + chance(s) * 0.05)};
-    int second = (int)(chance(s) * SKILLS);
-    *skills = '\0';
-    for (int k = 0; k < SKILLS; k++)
-        if (s->o->equals || k == w->skill || k == second)
-            snprintf(skills + strlen(skills), sizeof skills - strlen(skills), "%s%s:%d",
-                     *skills ? "," : "", skill_names[k],
-                     s->o->equals ? 3 : 2 + (int)(chance(s) * 4));
-    snprintf(areas, sizeof areas, "%02d", w->zone);
-    if (!s->o->equals)
-        snprintf(areas, sizeof areas, "%02d,%02d", w->zone, (w->zone + 1) % ZONES);
-    struct expert facts = {.id = i + 1,
-                           .version = 1,
-                           .active = true,
-                           .available = true,
-                           .capacity = s->o->capacity,
-                           .shift = shift_of(w, 0),
-                           .absence = span_never,
-                           .home = w->at,
-                           .position = point_unknown};
-    roster_put(&s->roster, &facts, skills, areas);
-}
-
-static void make_company(struct sim *s)
-{
-    static const int64_t due_s[] = {0, 900, 3600, 14400, 86400, 259200};
-    for (int z = 0; z < ZONES; z++) {
-        char prefix[16];
-        s->zone_lat[z] = 40 + z / 5 * 0.12;
-        s->zone_lon[z] = -4 + z % 5 * 0.12;
-        snprintf(prefix, sizeof prefix, "%02d", z);
-        roster_add_place(&s->roster, prefix,
-                         (struct point){(float)s->zone_lat[z], (float)s->zone_lon[z]});
-    }
-    for (int t = 0; t < SKILLS; t++) {
-        struct ticket_type *type = roster_add_type(&s->roster, skill_names[t], 1 + t % 5);
-        type->duration_us = (30 + 12 * t) * 60 * SECOND;
-        type->offers_max = s->o->offers_max;
-        roster_set_objectives(type, s->o->objectives);
-        roster_add_need(&s->roster, skill_names[t], skill_names[t], 2, 0);
-    }
-    for (int p = 1; p <= PRIORITIES; p++)
-        for (int i = 1; i <= IMPORTANCES; i++)
-            s->roster.relax_us[p][i] = due_s[p] * SECOND * (IMPORTANCES + 1 - i);
-    s->roster.position_max_age_us = HOUR;
-    for (int i = 0; i < s->o->experts; i++)
-        add_expert(s, i);
-}
-
 /* -- offers ------------------------------------------------------------------- */
 
 static struct expert *expert_of(struct sim *s, int i)
@@ -215,7 +74,7 @@ static void offer(struct sim *s, int t)
         ticket->offer_no[n] = ++s->next_offer;
         ticket->expert[n] = e->id - 1;
         s->r->offers++;
-        bool answers = chance(s) >= s->o->timeout_part;
+        bool answers = sim_chance(s) >= s->o->timeout_part;
         int64_t after = answers ? (int64_t)(fmin(exponential(s, 25), OFFER_TIMEOUT_S - 1) * 1e6)
                                 : OFFER_TIMEOUT_S * SECOND;
         push(s, (struct happening){s->now_us + after, answers ? ANSWER : TIMEOUT, t, e->id - 1,
@@ -362,7 +221,7 @@ static void begin_work(struct sim *s, int t, int expert)
     int64_t from = w->free_at_us > s->now_us ? w->free_at_us : s->now_us;
     double km = distance_km(w->at, there) + 1;
     int64_t travel = (int64_t)((km / 40 * 3600 + 300) * 1e6);
-    int64_t work = (int64_t)((double)ticket->job.type->duration_us * (0.5 + 0.7 * chance(s)));
+    int64_t work = (int64_t)((double)ticket->job.type->duration_us * (0.5 + 0.7 * sim_chance(s)));
     w->at = there;
     w->km += km;
     w->travel_us += travel;
@@ -402,7 +261,7 @@ static void on_answer(struct sim *s, const struct happening *e)
         live |= ticket->offer_no[i] == e->offer;
     if (!live)
         return;
-    if (chance(s) >= s->o->decline_part) {
+    if (sim_chance(s) >= s->o->decline_part) {
         accept(s, e->job, e->expert, e->offer);
         return;
     }
@@ -458,7 +317,6 @@ static double rate_at(const struct sim *s, int64_t at_us)
 
 static void arrive(struct sim *s)
 {
-    static const int64_t due_s[] = {0, 900, 3600, 14400, 86400, 259200};
     if (s->n_tickets == s->cap_tickets) {
         s->cap_tickets = s->cap_tickets ? 2 * s->cap_tickets : 4096;
         s->tickets = mem_resize(s->tickets, (size_t)s->cap_tickets, sizeof *s->tickets);
@@ -473,10 +331,10 @@ static void arrive(struct sim *s)
                                .routable_us = s->now_us,
                                .excluded_us = INT64_MAX};
     memcpy(ticket->job.ticket, &t, sizeof t);
-    ticket->job.type = roster_type(&s->roster, skill_names[(int)(chance(s) * SKILLS)]);
-    ticket->job.due_us = s->now_us + due_s[ticket->job.type->priority] * SECOND;
-    snprintf(ticket->job.area, sizeof ticket->job.area, "%02d%03d", (int)(chance(s) * ZONES),
-             (int)(chance(s) * 1000));
+    ticket->job.type = roster_type(&s->roster, sim_skills[(int)(sim_chance(s) * SKILLS)]);
+    ticket->job.due_us = s->now_us + sim_due_s[ticket->job.type->priority] * SECOND;
+    snprintf(ticket->job.area, sizeof ticket->job.area, "%02d%03d", (int)(sim_chance(s) * ZONES),
+             (int)(sim_chance(s) * 1000));
     s->r->tickets++;
     if (!decide(s, t))
         wait_in_line(s, t);
@@ -493,7 +351,7 @@ static void tick(struct sim *s)
     size_t n = roster_tick(&s->roster, s->now_us, &ended);
     for (size_t i = 0; i < n; i++)
         roster_set_times(&s->roster, roster_find(&s->roster, ended[i]),
-                         shift_of(&s->workers[ended[i] - 1], s->now_us), span_never);
+                         sim_shift(&s->workers[ended[i] - 1], s->now_us), span_never);
     free(ended);
     for (int i = 0; i < s->o->experts; i++) {
         struct expert *e = expert_of(s, i);
@@ -542,109 +400,20 @@ static void happen(struct sim *s, const struct happening *e)
     }
 }
 
-/* -- numbers ------------------------------------------------------------------ */
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static void three(double *values, size_t n, double ret[3])
-{
-    static const double parts[] = {0.5, 0.9, 0.99};
-    if (n)
-        qsort(values, n, sizeof *values, by_value);
-    for (int i = 0; i < 3; i++)
-        ret[i] = n ? values[(size_t)((double)(n - 1) * parts[i])] : 0;
-}
-
-static double jain(const double *x, size_t n)
-{
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < n; i++) {
-        sum += x[i];
-        squares += x[i] * x[i];
-    }
-    return squares > 0 ? sum * sum / ((double)n * squares) : 1;
-}
-
-static void fairness(struct sim *s)
-{
-    size_t n = (size_t)s->o->experts, k = 0;
-    double *per_hour = mem_new(n + 1, sizeof *per_hour), sum = 0;
-    for (size_t i = 0; i < n; i++)
-        if (s->workers[i].on_shift_us)
-            per_hour[k++] = s->workers[i].jobs / ((double)s->workers[i].on_shift_us / HOUR);
-    s->r->jain_all = jain(per_hour, k);
-    s->r->jain_groups_min = 1;
-    for (size_t from = 0, to; from < n; from = to) {
-        int jobs = 0;
-        for (to = from, k = 0; to < n && s->workers[to].group == s->workers[from].group; to++) {
-            jobs += s->workers[to].jobs;
-            if (s->workers[to].on_shift_us)
-                per_hour[k++] = s->workers[to].jobs / ((double)s->workers[to].on_shift_us / HOUR);
-        }
-        if (k < 2 || jobs < GROUP_JOBS_MIN * (int)k)
-            continue;
-        double index = jain(per_hour, k);
-        sum += index;
-        s->r->groups++;
-        s->r->jain_groups_min = fmin(s->r->jain_groups_min, index);
-    }
-    s->r->jain_groups_mean = s->r->groups ? sum / s->r->groups : 1;
-    free(per_hour);
-}
-
-static void measure(struct sim *s)
-{
-    size_t n = (size_t)s->n_tickets, offers = 0, accepts = 0, done = 0;
-    double *o = mem_new(n + 1, sizeof *o), *a = mem_new(n + 1, sizeof *a),
-           *d = mem_new(n + 1, sizeof *d);
-    double busy = 0, on = 0, travel = 0, km = 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct ticket_state *t = &s->tickets[i];
-        if (t->offered_us)
-            o[offers++] = (double)(t->offered_us - t->job.created_us) / 1e6;
-        if (t->accepted_us)
-            a[accepts++] = (double)(t->accepted_us - t->job.created_us) / 1e6;
-        if (t->done_us)
-            d[done++] = (double)(t->done_us - t->job.created_us) / 1e6;
-    }
-    three(o, offers, s->r->offer_s);
-    three(a, accepts, s->r->accept_s);
-    three(d, done, s->r->done_s);
-    for (int i = 0; i < s->o->experts; i++) {
-        busy += (double)s->workers[i].busy_us;
-        travel += (double)s->workers[i].travel_us;
-        on += (double)s->workers[i].on_shift_us;
-        km += s->workers[i].km;
-        s->r->overtime_h += (double)s->workers[i].overtime_us / HOUR;
-    }
-    s->r->utilisation = on > 0 ? busy / on : 0;
-    s->r->travel_part = busy > 0 ? travel / busy : 0;
-    s->r->km_per_job = s->r->completed ? km / (double)s->r->completed : 0;
-    s->r->waiting = (long)s->n_waiting;
-    fairness(s);
-    free(o);
-    free(a);
-    free(d);
-}
-
 void sim_run(const struct sim_options *options, struct sim_result *ret)
 {
     struct sim s = {.o = options, .r = ret, .state = options->seed, .end_us = options->days * DAY};
     *ret = (struct sim_result){0};
     s.workers = mem_new((size_t)options->experts, sizeof *s.workers);
     memset(s.workers, 0, sizeof *s.workers * (size_t)options->experts);
-    make_company(&s);
+    sim_make_company(&s);
     push(&s, (struct happening){0, TICK, 0, 0, 0});
     while (s.n_heap && s.heap[0].at_us < s.end_us) {
         struct happening e = pop(&s);
         s.now_us = e.at_us;
         happen(&s, &e);
     }
-    measure(&s);
+    sim_measure(&s);
     for (int i = 0; i < s.n_tickets; i++)
         free(s.tickets[i].job.excluded);
     roster_free(&s.roster);
@@ -652,35 +421,4 @@ void sim_run(const struct sim_options *options, struct sim_result *ret)
     free(s.tickets);
     free(s.waiting);
     free(s.workers);
-}
-
-static void print_times(const char *what, const double t[3], FILE *out)
-{
-    fprintf(out, "%-12s median %8.1f s   p90 %8.1f s   p99 %8.1f s\n", what, t[0], t[1], t[2]);
-}
-
-void sim_print(const struct sim_options *o, const struct sim_result *r, FILE *out)
-{
-    fprintf(out, "%d experts, %d day%s, %ld tickets, seed %" PRIu64 ", objectives %s\n", o->experts,
-            o->days, o->days == 1 ? "" : "s", r->tickets, o->seed, o->objectives);
-    fprintf(out, "offers       %ld; %ld declined, %ld timed out, %ld taken back, %ld breaks\n",
-            r->offers, r->declined, r->timed_out, r->rescinded, r->breaks);
-    fprintf(out, "jobs         %ld completed, %ld wait at the end, %ld were overdue\n",
-            r->completed, r->waiting, r->overdue);
-    print_times("to offer", r->offer_s, out);
-    print_times("to accept", r->accept_s, out);
-    print_times("to done", r->done_s, out);
-    fprintf(out,
-            "experts      %.0f %% of their hours used, %.0f %% of that on the road, %.1f km a job, "
-            "%.0f h overtime\n",
-            100 * r->utilisation, 100 * r->travel_part, r->km_per_job, r->overtime_h);
-    fprintf(out, "fairness     Jain index of jobs per hour on shift: %.3f over all", r->jain_all);
-    if (r->groups)
-        fprintf(out, "; among equals %.3f at least, %.3f on average (%d groups)",
-                r->jain_groups_min, r->jain_groups_mean, r->groups);
-    fprintf(out, "\nparked       %ld", r->parked);
-    for (int f = 0; f < FILTERS; f++)
-        if (r->parked_by[f])
-            fprintf(out, ", %ld by %s", r->parked_by[f], filter_names[f]);
-    fprintf(out, "\n");
 }
