@@ -11,6 +11,7 @@ struct point { /* degrees; NAN latitude: unknown */
 };
 
 extern const struct point point_unknown;
+/* Not point_unknown. */
 bool point_known(struct point point);
 
 /* Great circle in whole kilometres, rounded down: a difference below that decides nothing. */

@@ -25,8 +25,10 @@ struct taste {
     int priority;   /* of the ticket */
 };
 
+/* The objective is among those of the type. */
 bool taste_has(const struct ticket_type *type, enum objective objective);
 
+/* What the objectives see of the expert in a slot. surplus as expert_surplus() has it. */
 struct rank rank_of(const struct taste *taste, uint32_t slot, int surplus);
 
 /* Below 0: a is better. *ret_by: what decided; OBJECTIVES: the number alone. */

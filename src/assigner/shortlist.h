@@ -51,4 +51,5 @@ int shortlist_take(struct shortlist *list, const struct candidates *set, const s
 /* Gives back what was taken. */
 void shortlist_give(struct shortlist *list, const struct taste *taste, const struct rank *rank);
 
+/* Forgets all of them: the sets that they were made of are gone. */
 void roster_forget_shortlists(struct roster *roster);

@@ -31,6 +31,7 @@ void kafka_read_close(struct kafka_reader *reader); /* NULL is fine */
 struct kafka_part *kafka_read_parts(struct kafka_reader *reader, size_t *ret_count);
 rd_kafka_t *kafka_read_handle(struct kafka_reader *reader); /* borrowed */
 
+/* Begins to read each partition at its kafka_part.next. */
 int kafka_read_start(struct kafka_reader *reader, struct err *reterr);
 
 /* The next message, owned by the caller, and its topic's index; *ret_msg NULL

@@ -60,6 +60,7 @@ struct ledger_result {
 };
 
 struct ledger;
+/* Owned; empty. */
 struct ledger *ledger_new(void);
 void ledger_free(struct ledger *ledger); /* NULL is fine */
 

@@ -77,6 +77,7 @@ struct backlog {
     int64_t unseen, notices, unpublished;
     bool relay_unknown; /* no relay has written its position; unpublished is 0 then */
 };
+/* What is still under way in the database, now. */
 int verify_backlog(struct verify *v, struct backlog *ret, struct err *reterr);
 
 /* verify_kafka.c */

@@ -41,6 +41,8 @@ enum err_kind kafka_err_kind(rd_kafka_resp_err_t code);
 /* Another producer has the transactional id now. */
 bool kafka_is_fenced(int code);
 
+/* Sets *reterr from a code, its kind by kafka_err_kind; fmt says what could not be done. Returns
+ * -1. */
 int kafka_err(struct err *reterr, rd_kafka_resp_err_t code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -36,8 +36,10 @@ struct log_field {
  * stderr is a terminal. Call once, before threads. */
 void log_init(const char *program, enum log_level min_level, enum log_format format);
 
+/* Lines of this level are written. */
 bool log_enabled(enum log_level level);
 
+/* Writes one line on stderr, whatever its level; LOG asks log_enabled first. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
                size_t n_fields);
 

@@ -29,6 +29,7 @@ enum {
  * random bits from getrandom(2). */
 void uuid7_make(uint8_t ret_uuid[16]);
 
+/* As text in lower case, with its NUL. */
 void uuid_format(const uint8_t uuid[16], char ret_text[UUID_TEXT_LEN + 1]);
 bool uuid_parse(const char *text, size_t len, uint8_t ret_uuid[16]); /* exactly 36 characters */
 

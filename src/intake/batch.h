@@ -42,6 +42,7 @@ struct bisect {
     } stack[BISECT_DEPTH_MAX];
 };
 
+/* Begins with the one range of n rows. */
 void bisect_start(struct bisect *b, size_t n);
 bool bisect_next(struct bisect *b, size_t *ret_lo, size_t *ret_hi); /* takes it off */
 void bisect_again(struct bisect *b, size_t lo, size_t hi);          /* puts it back as it was */

@@ -32,4 +32,5 @@ struct client {
 const char *scope_name(enum scope scope);
 unsigned scope_parse(const char *name); /* 0: no such scope */
 
+/* Pages of this origin may call in the client's name. */
 bool client_origin_allowed(const struct client *client, const char *origin);

@@ -14,6 +14,7 @@ struct form_token {
     int32_t client_id;
 };
 
+/* A new token with a nonce of its own, sealed; with its NUL. */
 void form_token_make(const struct seal *seal, int32_t client_id, int64_t now_s,
                      char ret_text[FORM_TOKEN_LEN + 1]);
 

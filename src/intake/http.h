@@ -49,6 +49,7 @@ void http_answer(struct request *r);
 void http_drain(struct http *h);
 /* Nothing is under way and nobody has sent anything for a moment: may stop. */
 bool http_drained(struct http *h);
+/* How many are open. */
 long http_connections(const struct http *h);
 /* A complete request has not been answered yet. */
 bool http_owes(const struct http *h);

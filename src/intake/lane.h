@@ -25,6 +25,7 @@ struct lane_options {
 struct lane *lane_new(const struct lane_options *options); /* owned; connects at once */
 void lane_free(struct lane *lane);                         /* NULL is fine; nobody is answered */
 
+/* It is connected. */
 bool lane_up(const struct lane *lane);
 bool lane_down(const struct lane *lane); /* its last attempt to connect failed */
 bool lane_idle(const struct lane *lane); /* connected, and without a batch */

@@ -53,7 +53,9 @@ void lookup_free(struct lookup *l);
 
 struct clients *lookup_clients(struct lookup *l); /* borrowed */
 struct watch *lookup_watch(struct lookup *l);     /* borrowed */
+/* It is connected. */
 bool lookup_up(const struct lookup *l);
+/* Questions that wait to be sent. */
 long lookup_waiting(const struct lookup *l);
 
 /* Takes the item until release is called. False: full, or PostgreSQL is down. */

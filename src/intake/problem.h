@@ -42,6 +42,7 @@ enum problem {
     PROBLEM_COUNT
 };
 
+/* Its HTTP status. */
 int problem_status(enum problem p);
 const char *problem_slug(enum problem p);   /* its type is /problems/SLUG */
 const char *problem_title(enum problem p);  /* what went wrong, the same each time */

@@ -54,6 +54,7 @@ struct request {
 };
 
 struct request *request_new(struct intake *intake); /* one reference */
+/* One reference more, and one less: the last one frees it. NULL is fine for the latter. */
 void request_ref(struct request *r);
 void request_unref(struct request *r);
 void request_pool_free(void);

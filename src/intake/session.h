@@ -47,6 +47,7 @@ struct session_options {
 struct session *session_new(const struct session_options *options); /* owned; connects at once */
 void session_free(struct session *s); /* NULL is fine; jobs are not called any more */
 
+/* It is connected. */
 bool session_up(const struct session *s);
 /* The last attempt to connect failed: do not expect it back at once. */
 bool session_down(const struct session *s);

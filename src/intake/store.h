@@ -52,6 +52,7 @@ struct store_item {
     struct store_item *next, *running_next;
 };
 
+/* The item that a batch's item is the beginning of. */
 static inline struct store_item *store_item_of(struct batch_item *b)
 {
     return (struct store_item *)((char *)b - offsetof(struct store_item, batch));
@@ -73,7 +74,9 @@ struct store_options {
 struct store *store_new(const struct store_options *options); /* owned */
 void store_free(struct store *store);
 
+/* A lane at least is connected. */
 bool store_up(const struct store *store);
+/* Tickets that no lane has taken yet. */
 long store_waiting(const struct store *store);
 
 /* RUNNING: a request with this key has not been answered yet (by this process). */

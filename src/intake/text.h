@@ -15,6 +15,7 @@ struct text {
 
 void text_free(struct text *t);
 void text_reset(struct text *t); /* keeps the memory */
+/* Appends bytes, a text, a number. The text grows as it must. */
 void text_put(struct text *t, const char *data, size_t n);
 void text_str(struct text *t, const char *s);
 void text_int(struct text *t, int64_t v);

@@ -39,4 +39,5 @@ void watch_free(struct watch *w);
 bool watch_add(struct watch *w, struct watcher *watcher);
 
 void watch_wake_all(struct watch *w); /* before the end of the program */
+/* How many wait. */
 long watch_count(const struct watch *w);

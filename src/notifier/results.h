@@ -30,6 +30,7 @@ struct results {
     size_t n, cap;
 };
 
+/* Appends a copy. */
 void results_add(struct results *results, const struct result *result);
 
 /* Writes and forgets all. ERR_RETRY: nothing is forgotten, call again. A result that the database

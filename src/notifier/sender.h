@@ -31,6 +31,8 @@ typedef void sender_done_fn(void *ctx, const struct answer *answer);
 
 struct sender;
 
+/* Has at most max_total connections, max_per_host of them to one host; done is called with ctx for
+ * each post. Owned. */
 int sender_new(struct sender **ret, struct loop *loop, long max_total, long max_per_host,
                sender_done_fn *done, void *ctx, struct err *reterr);
 void sender_free(

@@ -31,6 +31,7 @@ extern const size_t outbox_stmts_count;
 int outbox_read(struct pg *pg, struct position *p, int max, struct outbox_batch *ret,
                 struct err *reterr);
 
+/* Row i of a batch; borrowed from it. */
 void outbox_row(const struct outbox_batch *batch, int i, struct outbox_row *ret);
 
 /* Moves p behind the rows of the batch: what the position is when they are published. */

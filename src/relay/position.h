@@ -35,6 +35,7 @@ struct identity {
 };
 
 void position_free(struct position *p); /* the members; leaves a zeroed struct */
+/* A copy with strings of its own; what to owned is freed. */
 void position_copy(struct position *to, const struct position *from);
 void position_set(char **at, const char *text); /* replaces an owned string; NULL clears */
 

@@ -31,6 +31,7 @@ int producer_open(struct producer **ret, const struct producer_options *options,
                   struct err *reterr);
 void producer_close(struct producer *p); /* NULL is fine; purges what was not sent */
 
+/* Begins a Kafka transaction; txn is its number, for the records' headers. */
 int producer_begin(struct producer *p, uint64_t txn, struct err *reterr);
 
 /* One outbox row to a data topic. ERR_REJECT: Kafka can not take this row. */
