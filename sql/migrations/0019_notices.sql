@@ -130,7 +130,7 @@ RETURNS TABLE (notice_id uuid, notice_state text, assignment_state text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    v_lost uuid[];
+    v_lost uuid[] := '{}';
 BEGIN
     PERFORM FROM dispatch d
       WHERE d.ticket_id IN (SELECT n.ticket_id FROM notice n WHERE n.id = ANY (p_notices))
@@ -143,11 +143,13 @@ BEGIN
                               FROM notice n JOIN unnest(p_notices, p_delivered) AS i (id, delivered) USING (id)
                              WHERE NOT i.delivered)
       ORDER BY l.expert_id FOR UPDATE;
-    v_lost := ARRAY(SELECT a.id FROM notice n
-                      JOIN (SELECT i.id FROM unnest(p_notices, p_delivered) AS i (id, delivered)
-                             GROUP BY i.id HAVING NOT bool_or(i.delivered)) AS i USING (id)
-                      JOIN assignment a ON a.id = n.assignment_id
-                     WHERE n.state = 'sending' AND n.message = 'offer' AND a.state = 'reserved');
+    IF false = ANY (p_delivered) THEN
+        v_lost := ARRAY(SELECT a.id FROM notice n
+                          JOIN (SELECT i.id FROM unnest(p_notices, p_delivered) AS i (id, delivered)
+                                 GROUP BY i.id HAVING NOT bool_or(i.delivered)) AS i USING (id)
+                          JOIN assignment a ON a.id = n.assignment_id
+                         WHERE n.state = 'sending' AND n.message = 'offer' AND a.state = 'reserved');
+    END IF;
     RETURN QUERY
     WITH input AS (
         SELECT DISTINCT ON (i.id) i.*
@@ -177,7 +179,7 @@ BEGIN
                    'error', e.last_error))
           FROM ended e
          WHERE e.message = 'offer'
-           AND (e.assignment_id = ANY (v_lost) OR EXISTS (SELECT FROM moved m WHERE m.id = e.assignment_id))
+           AND (e.assignment_id = ANY (v_lost) OR e.assignment_id IN (SELECT m.id FROM moved m))
          ORDER BY e.ticket_id
     ), published AS (
         INSERT INTO outbox (aggregatetype, aggregateid, type, payload, traceparent)
@@ -186,8 +188,11 @@ BEGIN
                                  'notice_id', m.notice_id, 'expires_at', m.expires_at), m.traceparent
           FROM moved m ORDER BY m.ticket_id
     )
-    SELECT e.id, e.state, CASE WHEN e.message = 'offer' AND e.assignment_id = ANY (v_lost) THEN 'undeliverable' WHEN m.id IS NOT NULL THEN 'offered' END
-      FROM ended e LEFT JOIN moved m ON m.id = e.assignment_id AND e.message = 'offer';
+    SELECT e.id, e.state,
+           CASE WHEN e.message <> 'offer' THEN NULL
+                WHEN e.assignment_id = ANY (v_lost) THEN 'undeliverable'
+                WHEN e.assignment_id IN (SELECT m.id FROM moved m) THEN 'offered' END
+      FROM ended e;
     IF cardinality(v_lost) > 0 THEN
         PERFORM assignments_end(v_lost, 'undeliverable', 'the notice could not be delivered', p_actor);
     END IF;

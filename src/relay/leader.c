@@ -39,7 +39,8 @@ static int connect_once(struct leader *l, struct err *reterr)
                            .n_stmts = outbox_stmts_count,
                            .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
                            .lock_timeout_ms = LOCK_TIMEOUT_MS};
-    if (pg_open(&l->pg, &o, reterr) == 0 && bound_session(l, reterr) == 0)
+    if (pg_open(&l->pg, &o, reterr) == 0 && bound_session(l, reterr) == 0 &&
+        pg_exec(l->pg, PG_STEADY_PLANS, reterr) == 0)
         return 0;
     leader_resign(l);
     return -1;
