@@ -28,8 +28,9 @@ BEGIN
            e.version <> f.expert_version AND f.override IS NULL AS stale
       INTO bad
       FROM fresh f
-      JOIN dispatch d ON d.ticket_id = f.ticket_id
-      JOIN expert e ON e.id = f.expert_id
+           -- By key and one by one, however many rows the plan was made for.
+      CROSS JOIN LATERAL (SELECT * FROM dispatch x WHERE x.ticket_id = f.ticket_id OFFSET 0) AS d
+      CROSS JOIN LATERAL (SELECT * FROM expert x WHERE x.id = f.expert_id OFFSET 0) AS e
       LEFT JOIN ticket_type tt ON tt.type = d.type
       LEFT JOIN priority p ON p.priority = d.priority,
            LATERAL (SELECT tstzrange(f.reserved_at, f.reserved_at + coalesce(tt.duration_s, 0) * interval '1 second') AS job) AS j

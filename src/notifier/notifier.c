@@ -36,7 +36,7 @@ struct notifier {
     bool empty;  /* the last look found nothing more */
     bool hidden; /* a host is full: its notices may hide those of others */
     bool away;   /* said that PostgreSQL is away */
-    uint64_t swept_ms, passed_ms;
+    uint64_t swept_ms, passed_ms, turned_ms;
     uint64_t delivered, failed;
 };
 
@@ -172,6 +172,7 @@ static int claim(struct notifier *n, struct err *reterr)
 /* One turn. Stopping: nothing new is begun. */
 static int cycle(struct notifier *n, struct err *reterr)
 {
+    n->turned_ms = now_ms();
     if (n->results.n) {
         if (results_write(&n->results, n->pg, n->actor, reterr))
             return -1;
@@ -225,6 +226,15 @@ static void on_wakeup(void *ctx, uint32_t events)
     (void)events;
 }
 
+/* A turn costs the database the same for one notice as for thirty. The first after a calm does not
+ * wait. */
+static void gather(struct notifier *n)
+{
+    for (uint64_t now;
+         !loop_stopping(n->loop) && (now = now_ms()) - n->turned_ms < (uint64_t)n->conf->gather_ms;)
+        loop_once(n->loop, (int)(n->turned_ms + (uint64_t)n->conf->gather_ms - now));
+}
+
 static int run(struct notifier *n, struct err *reterr)
 {
     while (!is_done(n)) {
@@ -242,6 +252,7 @@ static int run(struct notifier *n, struct err *reterr)
         }
         bool more = failed || n->results.n || (n->due && n->in_flight < n->conf->concurrency);
         loop_once(n->loop, more || is_done(n) ? 0 : (int)n->conf->sweep_ms);
+        gather(n);
     }
     return 0;
 }

@@ -22,6 +22,8 @@ enum {
     EXTEND_INTERVAL_MS = 60000, /* partitions of the outbox */
     WARM_MS = 1000,             /* after the last row the relay polls fast for this long, */
     TEPID_MS = 5000,            /* then at a middle pace until this */
+    RATE_MS = 500,              /* the average of rows a second forgets in this time */
+    GATHER_ROWS_A_S = 200,      /* so many rows a second more are worth a millisecond of waiting */
     FENCED_MAX = 5,             /* times before it gives up, */
     FENCED_CALM_MS = 30000,     /* none of them longer than this after the last */
     FENCED_PAUSE_MS = 1000,     /* meanwhile the other one takes over */
@@ -39,9 +41,10 @@ struct relay {
     bool recovered;
     bool copy_due;
     bool resumed; /* in a window that began before this start: one more is needed to drain */
-    uint64_t copied_at_ms, checked_at_ms, extended_at_ms, row_at_ms, fenced_at_ms;
-    int troubles; /* in a row */
-    int fenced;   /* without a calm in between: publishing meanwhile does not count */
+    uint64_t copied_at_ms, checked_at_ms, extended_at_ms, began_at_ms, row_at_ms, fenced_at_ms;
+    double rows_a_s; /* average */
+    int troubles;    /* in a row */
+    int fenced;      /* without a calm in between: publishing meanwhile does not count */
     char trouble[sizeof((struct err *)0)->text];
 };
 
@@ -184,6 +187,14 @@ static void widen(struct relay *r)
     r->batch_max = r->batch_max < max / 2 ? r->batch_max * 2 : max;
 }
 
+static void begins(struct relay *r, int rows)
+{
+    uint64_t now = now_ms();
+    double took_ms = now > r->began_at_ms ? (double)(now - r->began_at_ms) : 1;
+    r->began_at_ms = now;
+    r->rows_a_s += (rows * 1000 / took_ms - r->rows_a_s) * took_ms / (took_ms + RATE_MS);
+}
+
 /* One Kafka transaction: the rows of the batch and the position behind them. */
 static int publish(struct relay *r, const struct outbox_batch *batch, struct err *reterr)
 {
@@ -192,6 +203,7 @@ static int publish(struct relay *r, const struct outbox_batch *batch, struct err
     outbox_advance(batch, &next);
     next.txn++;
     struct producer *p = r->pair[next.txn % 2];
+    begins(r, batch->n);
     CRASH_POINT("relay.begin.before");
     int failed = producer_begin(p, next.txn, reterr);
     CRASH_POINT("relay.begin.after");
@@ -271,6 +283,18 @@ static int chores(struct relay *r, struct err *reterr)
     return 0;
 }
 
+/* A transaction costs broker and relay about the same whether it holds one row or a hundred: the
+ * more rows come, the longer they gather. A row after a calm does not wait. */
+static int gather_ms(const struct relay *r, int rows)
+{
+    if (r->at.snapshot_cur || rows >= r->batch_max || r->conf->common.drain)
+        return 0;
+    long wanted = (long)(r->rows_a_s / GATHER_ROWS_A_S), since = (long)(now_ms() - r->began_at_ms);
+    if (wanted > r->conf->gather_ms)
+        wanted = r->conf->gather_ms;
+    return since < wanted ? (int)(wanted - since) : 0;
+}
+
 static int pause_ms(const struct relay *r)
 {
     uint64_t quiet = now_ms() - r->row_at_ms;
@@ -300,7 +324,7 @@ static int stream(struct relay *r, bool *ret_drained, struct err *reterr)
             return 0;
         if (!in_pieces)
             r->resumed = false;
-        loop_once(r->loop, rows || in_pieces ? 0 : pause_ms(r));
+        loop_once(r->loop, rows || in_pieces ? gather_ms(r, rows) : pause_ms(r));
     }
     return 0;
 }

@@ -10,6 +10,7 @@
 struct relay_conf {
     struct conf_common common;
     long batch_max;      /* rows in one Kafka transaction */
+    long gather_ms;      /* at most, from the start of one transaction to that of the next */
     long tick_busy_ms;   /* pause after an empty read while rows come */
     long tick_idle_ms;   /* likewise when none have come for a while */
     long transaction_ms; /* transaction.timeout.ms */
