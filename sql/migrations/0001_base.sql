@@ -1,5 +1,4 @@
--- Schema, migration register, roles and the table of states.
--- Every migration runs in one transaction and ends by registering itself.
+-- Schema, migration register, roles, states. Every migration runs in one transaction and ends by registering itself.
 
 CREATE SCHEMA squad;
 COMMENT ON SCHEMA squad IS 'squad: tickets, outbox, dispatch and notices. Reports belong on schema rpt.';
@@ -39,8 +38,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = squad, pg_temp
 RETURN (SELECT coalesce(max(version), 0) FROM squad.migration);
 COMMENT ON FUNCTION squad.schema_version() IS 'Version of the last migration applied; every program compares it with its own at start.';
 
--- Roles belong to the cluster and may exist already, or be made at this moment
--- for another database of the same cluster.
+-- Roles belong to the cluster and may exist already, or be made at this moment for another database of the same
+-- cluster. What they may do is in the last of these files.
 DO $$
 DECLARE
     r text;
@@ -60,8 +59,6 @@ BEGIN
         END;
     END LOOP;
 END $$;
-GRANT USAGE ON SCHEMA squad TO squad_intake, squad_relay, squad_assigner, squad_notifier;
-REVOKE EXECUTE ON FUNCTION squad.register_migration(integer, text) FROM PUBLIC;
 
 CREATE TABLE squad.state (
     entity       text NOT NULL CHECK (entity IN ('ticket', 'assignment', 'notice')),
@@ -78,18 +75,28 @@ COMMENT ON COLUMN squad.state.description IS 'What it means, for people.';
 
 INSERT INTO squad.state (entity, state, live, description) VALUES
     ('ticket',     'received',      true,  'stored, not yet seen by an assigner'),
+    ('ticket',     'quarantined',   true,  'a machine seems to have filled in the form: a person must look at it'),
     ('ticket',     'review',        true,  'a person must look at it: its type is unknown'),
     ('ticket',     'parked',        true,  'nobody can take it now; the reason is in dispatch.parked'),
-    ('ticket',     'assigned',      true,  'one expert has it'),
+    ('ticket',     'assigned',      true,  'one expert has it, or several have an offer'),
     ('ticket',     'completed',     false, 'the expert has done it'),
+    ('ticket',     'canceled',      false, 'called off'),
     ('assignment', 'reserved',      true,  'slot held, notice not yet delivered'),
     ('assignment', 'offered',       true,  'the expert has been notified'),
+    ('assignment', 'accepted',      true,  'the expert will do it'),
+    ('assignment', 'en_route',      true,  'the expert is on the way'),
+    ('assignment', 'on_site',       true,  'the expert has arrived'),
     ('assignment', 'completed',     false, 'done; slot freed'),
+    ('assignment', 'declined',      false, 'the expert will not do it; slot freed'),
+    ('assignment', 'timed_out',     false, 'the expert did not answer in time; slot freed'),
+    ('assignment', 'rescinded',     false, 'taken back: another one was faster, or a manager or a rule said so; slot freed'),
     ('assignment', 'undeliverable', false, 'the expert could not be notified; slot freed'),
+    ('assignment', 'canceled',      false, 'the ticket was called off; slot freed'),
     ('notice',     'pending',       true,  'to be sent'),
     ('notice',     'sending',       true,  'claimed by a notifier, or waiting for its next attempt'),
     ('notice',     'delivered',     false, 'the receiver answered 2xx'),
-    ('notice',     'undeliverable', false, 'given up');
+    ('notice',     'undeliverable', false, 'given up'),
+    ('notice',     'dropped',       false, 'had become pointless before it was sent');
 
 CREATE TABLE squad.transition (
     entity      text NOT NULL,
@@ -107,22 +114,55 @@ COMMENT ON COLUMN squad.transition.to_state IS 'State after.';
 COMMENT ON COLUMN squad.transition.why IS 'What makes it happen, for people.';
 
 INSERT INTO squad.transition (entity, from_state, to_state, why) VALUES
-    ('ticket',     'received', 'review',        'type unknown'),
-    ('ticket',     'received', 'parked',        'nobody can take it'),
-    ('ticket',     'received', 'assigned',      'an expert was reserved'),
-    ('ticket',     'review',   'parked',        'type made known, nobody can take it'),
-    ('ticket',     'review',   'assigned',      'type made known, an expert was reserved'),
-    ('ticket',     'parked',   'review',        'type removed'),
-    ('ticket',     'parked',   'assigned',      'an expert was reserved'),
-    ('ticket',     'assigned', 'parked',        'the expert could not be notified'),
-    ('ticket',     'assigned', 'completed',     'the expert completed it'),
-    ('assignment', 'reserved', 'offered',       'notice delivered'),
-    ('assignment', 'reserved', 'undeliverable', 'notice given up'),
-    ('assignment', 'reserved', 'completed',     'completed before the delivery was recorded'),
-    ('assignment', 'offered',  'completed',     'the expert completed it'),
-    ('notice',     'pending',  'sending',       'claimed by a notifier'),
-    ('notice',     'sending',  'delivered',     'the receiver answered 2xx'),
-    ('notice',     'sending',  'undeliverable', 'attempts used up, or refused for good');
+    ('ticket',     'received',    'quarantined',   'a field that people do not see was filled in'),
+    ('ticket',     'received',    'review',        'type unknown'),
+    ('ticket',     'received',    'parked',        'nobody can take it'),
+    ('ticket',     'received',    'assigned',      'an expert was reserved'),
+    ('ticket',     'received',    'canceled',      'called off'),
+    ('ticket',     'quarantined', 'parked',        'a person released it'),
+    ('ticket',     'quarantined', 'canceled',      'called off'),
+    ('ticket',     'review',      'parked',        'type made known, nobody can take it'),
+    ('ticket',     'review',      'assigned',      'type made known, an expert was reserved'),
+    ('ticket',     'review',      'canceled',      'called off'),
+    ('ticket',     'parked',      'review',        'type removed'),
+    ('ticket',     'parked',      'assigned',      'an expert was reserved'),
+    ('ticket',     'parked',      'canceled',      'called off'),
+    ('ticket',     'assigned',    'parked',        'nobody has it any more: declined, timed out, rescinded or not notified'),
+    ('ticket',     'assigned',    'completed',     'the expert completed it'),
+    ('ticket',     'assigned',    'canceled',      'called off'),
+    ('assignment', 'reserved',    'offered',       'notice delivered'),
+    ('assignment', 'reserved',    'accepted',      'accepted before the delivery was recorded'),
+    ('assignment', 'reserved',    'completed',     'completed before the delivery was recorded'),
+    ('assignment', 'reserved',    'declined',      'declined before the delivery was recorded'),
+    ('assignment', 'reserved',    'rescinded',     'taken back'),
+    ('assignment', 'reserved',    'undeliverable', 'notice given up'),
+    ('assignment', 'reserved',    'canceled',      'the ticket was called off'),
+    ('assignment', 'offered',     'accepted',      'the expert accepted'),
+    ('assignment', 'offered',     'completed',     'the expert completed it'),
+    ('assignment', 'offered',     'declined',      'the expert declined'),
+    ('assignment', 'offered',     'timed_out',     'no answer in time'),
+    ('assignment', 'offered',     'rescinded',     'taken back'),
+    ('assignment', 'offered',     'canceled',      'the ticket was called off'),
+    ('assignment', 'accepted',    'en_route',      'the expert set out'),
+    ('assignment', 'accepted',    'on_site',       'the expert arrived'),
+    ('assignment', 'accepted',    'completed',     'the expert completed it'),
+    ('assignment', 'accepted',    'declined',      'given back'),
+    ('assignment', 'accepted',    'rescinded',     'taken back'),
+    ('assignment', 'accepted',    'canceled',      'the ticket was called off'),
+    ('assignment', 'en_route',    'on_site',       'the expert arrived'),
+    ('assignment', 'en_route',    'completed',     'the expert completed it'),
+    ('assignment', 'en_route',    'declined',      'given back'),
+    ('assignment', 'en_route',    'rescinded',     'taken back'),
+    ('assignment', 'en_route',    'canceled',      'the ticket was called off'),
+    ('assignment', 'on_site',     'completed',     'the expert completed it'),
+    ('assignment', 'on_site',     'declined',      'given back'),
+    ('assignment', 'on_site',     'rescinded',     'taken back'),
+    ('assignment', 'on_site',     'canceled',      'the ticket was called off'),
+    ('notice',     'pending',     'sending',       'claimed by a notifier'),
+    ('notice',     'pending',     'dropped',       'what it would say is no longer so'),
+    ('notice',     'sending',     'delivered',     'the receiver answered 2xx'),
+    ('notice',     'sending',     'undeliverable', 'attempts used up, or refused for good'),
+    ('notice',     'sending',     'dropped',       'what it would say is no longer so');
 
 CREATE FUNCTION squad.check_transition() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
@@ -136,5 +176,13 @@ BEGIN
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION squad.check_transition() IS 'Trigger: refuses a change of state that squad.transition does not list. Argument: the entity.';
+
+CREATE FUNCTION squad.refuse_change() RETURNS trigger
+LANGUAGE plpgsql SET search_path = squad, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION '%.% is insert only', TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'integrity_constraint_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME;
+END $$;
+COMMENT ON FUNCTION squad.refuse_change() IS 'Trigger: refuses UPDATE and DELETE.';
 
 SELECT squad.register_migration(1, 'base');

@@ -79,7 +79,7 @@ Test(migrate, a_file_changed_after_it_was_applied_is_refused)
     world_sql(&w, "UPDATE migration SET checksum = repeat('0', 64) WHERE version = 2");
     struct ran r = world_squad(&w, "", "migrate");
     cr_expect_eq(r.code, 4, "exit code %d", r.code);
-    cr_expect(strstr(r.err, "0002_reference has changed since it was applied"), "%s", r.err);
+    cr_expect(strstr(r.err, "0002_company has changed since it was applied"), "%s", r.err);
     ran_free(&r);
     world_drop(&w);
 }

@@ -1,47 +1,4 @@
--- Tickets and the outbox: what intake writes, in one transaction.
-
-CREATE TABLE squad.ticket (
-    id              uuid PRIMARY KEY,
-    ref             text NOT NULL CONSTRAINT ticket_ref UNIQUE
-                    CHECK (ref ~ '^[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}$'),
-    client_id       integer NOT NULL,
-    key_hash        bytea NOT NULL CHECK (octet_length(key_hash) = 16),
-    body_hash       bytea NOT NULL CHECK (octet_length(body_hash) = 32),
-    source          text NOT NULL CHECK (length(source) BETWEEN 1 AND 32),
-    type            text NOT NULL CHECK (length(type) BETWEEN 1 AND 64),
-    area            text NOT NULL CHECK (length(area) BETWEEN 1 AND 16),
-    problem         text NOT NULL CHECK (length(problem) BETWEEN 1 AND 4000),
-    contract        text CHECK (length(contract) BETWEEN 1 AND 64),
-    customer_ref    text CHECK (length(customer_ref) BETWEEN 1 AND 64),
-    customer_name   text CHECK (length(customer_name) BETWEEN 1 AND 200),
-    customer_phone  text CHECK (length(customer_phone) BETWEEN 1 AND 32),
-    customer_email  text CHECK (length(customer_email) BETWEEN 3 AND 254),
-    call_provider   text CHECK (length(call_provider) BETWEEN 1 AND 32),
-    call_id         text CHECK (length(call_id) BETWEEN 1 AND 128),
-    created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
-    CONSTRAINT ticket_key UNIQUE (client_id, key_hash),
-    CONSTRAINT ticket_call_both CHECK ((call_provider IS NULL) = (call_id IS NULL))
-);
-CREATE UNIQUE INDEX ticket_call ON squad.ticket (call_provider, call_id) WHERE call_id IS NOT NULL;
-COMMENT ON INDEX squad.ticket_call IS 'One ticket per call, whoever posts it.';
-COMMENT ON TABLE  squad.ticket IS 'Requests as they came; written once by intake, never changed. Where a ticket stands is in dispatch.';
-COMMENT ON COLUMN squad.ticket.id IS 'UUID version 7 (RFC 9562): time-ordered.';
-COMMENT ON COLUMN squad.ticket.ref IS 'Reference for people: nine random symbols of Crockford''s base 32 and a check symbol (Luhn mod 32), made from the id.';
-COMMENT ON COLUMN squad.ticket.client_id IS 'Client that posted it: squad.client.id. No foreign key: intake has checked the client''s key, and the check would cost every insert.';
-COMMENT ON COLUMN squad.ticket.key_hash IS 'First 16 bytes of the SHA-256 of the idempotency key (for a call: of the call).';
-COMMENT ON COLUMN squad.ticket.body_hash IS 'SHA-256 of the request''s body; the same key with another body is refused.';
-COMMENT ON COLUMN squad.ticket.source IS 'Where it came from: web, phone, …';
-COMMENT ON COLUMN squad.ticket.type IS 'Type as posted; known types are in ticket_type.';
-COMMENT ON COLUMN squad.ticket.area IS 'Postcode, in capitals.';
-COMMENT ON COLUMN squad.ticket.problem IS 'The customer''s words. Personal data.';
-COMMENT ON COLUMN squad.ticket.contract IS 'Service contract as posted, if any.';
-COMMENT ON COLUMN squad.ticket.customer_ref IS 'The client''s number of the customer.';
-COMMENT ON COLUMN squad.ticket.customer_name IS 'Personal data.';
-COMMENT ON COLUMN squad.ticket.customer_phone IS 'Personal data; E.164 preferred.';
-COMMENT ON COLUMN squad.ticket.customer_email IS 'Personal data.';
-COMMENT ON COLUMN squad.ticket.call_provider IS 'Telephone system of the call it came from, if any.';
-COMMENT ON COLUMN squad.ticket.call_id IS 'The call''s id in that system.';
-COMMENT ON COLUMN squad.ticket.created_at IS 'When it was stored.';
+-- The outbox, written with whatever an event tells of, and where relay and consumers are.
 
 CREATE TABLE squad.outbox (
     seq            bigint GENERATED ALWAYS AS IDENTITY (CACHE 1),
@@ -55,8 +12,6 @@ CREATE TABLE squad.outbox (
     at             timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (seq)
 ) PARTITION BY RANGE (seq);
-CREATE INDEX outbox_xid ON squad.outbox (xid);
-COMMENT ON INDEX squad.outbox_xid IS 'For sql/queries/relay/window.sql: rows new between two snapshots.';
 COMMENT ON TABLE  squad.outbox IS 'Events to publish, written in the transaction that made them true. Insert only; the relay reads it by the difference of two snapshots, and never writes it.';
 COMMENT ON COLUMN squad.outbox.seq IS 'Order of writing; the order of events of one aggregate. Not the order of commits.';
 COMMENT ON COLUMN squad.outbox.id IS 'Id of the event: ce_id in Kafka, the idempotency key of every consumer.';
@@ -67,9 +22,18 @@ COMMENT ON COLUMN squad.outbox.payload IS 'Value of the Kafka record: ids and fa
 COMMENT ON COLUMN squad.outbox.traceparent IS 'W3C trace context of the request that led here.';
 COMMENT ON COLUMN squad.outbox.xid IS 'Top-level transaction that wrote the row.';
 COMMENT ON COLUMN squad.outbox.at IS 'When it was written (before the commit).';
+CREATE INDEX outbox_xid ON squad.outbox (xid);
+COMMENT ON INDEX squad.outbox_xid IS 'For sql/queries/relay/window.sql: rows new between two snapshots.';
 
+-- For each row, because a partition does not inherit a statement's trigger.
+CREATE TRIGGER outbox_insert_only BEFORE UPDATE OR DELETE ON squad.outbox
+    FOR EACH ROW EXECUTE FUNCTION squad.refuse_change();
+COMMENT ON TRIGGER outbox_insert_only ON squad.outbox IS 'An event that was written stays as it is.';
+
+-- A new partition needs a lock that waits for every reader of the outbox, and every writer waits behind it. So the
+-- function gives up soon: partitions are made ahead, and the default one is the net.
 CREATE FUNCTION squad.outbox_extend(p_ahead integer DEFAULT 2) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp SET lock_timeout = '50ms' AS $$
 DECLARE
     rows_per_partition constant bigint := 5000000;
     at_now bigint := coalesce((SELECT last_value FROM pg_sequences
@@ -79,37 +43,30 @@ DECLARE
 BEGIN
     FOR k IN at_now / rows_per_partition .. at_now / rows_per_partition + p_ahead LOOP
         IF to_regclass(format('squad.outbox_%s', lpad(k::text, 6, '0'))) IS NULL THEN
-            PERFORM pg_advisory_xact_lock(hashtext('squad.outbox_extend'));
             BEGIN
+                PERFORM pg_advisory_xact_lock(hashtext('squad.outbox_extend'));
                 EXECUTE format('CREATE TABLE squad.outbox_%s PARTITION OF squad.outbox FOR VALUES FROM (%s) TO (%s)',
                                lpad(k::text, 6, '0'), k * rows_per_partition, (k + 1) * rows_per_partition);
                 EXECUTE format('COMMENT ON TABLE squad.outbox_%s IS %L', lpad(k::text, 6, '0'),
                                format('Outbox rows with seq from %s to below %s.', k * rows_per_partition, (k + 1) * rows_per_partition));
                 made := made + 1;
-            EXCEPTION WHEN duplicate_table OR check_violation THEN
-                NULL; -- another relay made it, or its rows are in the default partition already
+            EXCEPTION
+                WHEN duplicate_table OR check_violation THEN
+                    NULL; -- another relay made it, or its rows are in the default partition already
+                WHEN lock_not_available THEN
+                    EXIT; -- the next call tries again
             END;
         END IF;
     END LOOP;
     RETURN made;
 END $$;
-COMMENT ON FUNCTION squad.outbox_extend(integer) IS 'Makes the partition of the present seq and p_ahead more; the relay calls it. Returns how many it made.';
+COMMENT ON FUNCTION squad.outbox_extend(integer) IS
+    'Makes the partition of the present seq and p_ahead more; the relay calls it. Returns how many it made: fewer when a reader of the outbox is in the way for longer than 50 ms.';
 
 CREATE TABLE squad.outbox_default PARTITION OF squad.outbox DEFAULT;
 COMMENT ON TABLE squad.outbox_default IS 'Net for rows beyond the partitions made ahead: an insert never fails for want of one.';
-SELECT squad.outbox_extend(2);
 
-CREATE FUNCTION squad.refuse_change() RETURNS trigger
-LANGUAGE plpgsql SET search_path = squad, pg_temp AS $$
-BEGIN
-    RAISE EXCEPTION '%.% is insert only', TG_TABLE_SCHEMA, TG_TABLE_NAME
-        USING ERRCODE = 'integrity_constraint_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME;
-END $$;
-COMMENT ON FUNCTION squad.refuse_change() IS 'Trigger: refuses UPDATE and DELETE.';
--- For each row, because a partition does not inherit a statement's trigger.
-CREATE TRIGGER outbox_insert_only BEFORE UPDATE OR DELETE ON squad.outbox
-    FOR EACH ROW EXECUTE FUNCTION squad.refuse_change();
-COMMENT ON TRIGGER outbox_insert_only ON squad.outbox IS 'An event that was written stays as it is.';
+SELECT squad.outbox_extend(2);
 
 CREATE TABLE squad.relay_progress (
     relay              text PRIMARY KEY,
@@ -153,13 +110,15 @@ COMMENT ON COLUMN squad.relay_dead.topic IS 'Topic it was meant for.';
 COMMENT ON COLUMN squad.relay_dead.reason IS 'Why Kafka refused it.';
 COMMENT ON COLUMN squad.relay_dead.at IS 'When it was sent to the dead-letter topic.';
 
-GRANT SELECT, INSERT ON squad.ticket, squad.outbox TO squad_intake;
-GRANT SELECT ON squad.outbox TO squad_relay;
-GRANT SELECT, INSERT, UPDATE ON squad.relay_progress, squad.relay_dead TO squad_relay;
-GRANT EXECUTE ON FUNCTION squad.outbox_extend(integer) TO squad_relay;
-REVOKE EXECUTE ON FUNCTION squad.outbox_extend(integer) FROM PUBLIC;
-GRANT INSERT ON squad.outbox TO squad_assigner, squad_notifier;
-GRANT SELECT ON squad.ticket TO squad_notifier;
-GRANT SELECT (id, ref, client_id, source, type, area, contract, created_at) ON squad.ticket TO squad_assigner;
+CREATE TABLE squad.inbox (
+    consumer  text NOT NULL,
+    event_id  uuid NOT NULL,
+    at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (consumer, event_id)
+);
+COMMENT ON TABLE  squad.inbox IS 'Events that a consumer has acted on, written in the transaction of the effect: an event has one effect however often it arrives.';
+COMMENT ON COLUMN squad.inbox.consumer IS 'Consumer, as assigner.';
+COMMENT ON COLUMN squad.inbox.event_id IS 'outbox.id, in Kafka ce_id.';
+COMMENT ON COLUMN squad.inbox.at IS 'When it acted.';
 
-SELECT squad.register_migration(3, 'ticket');
+SELECT squad.register_migration(6, 'outbox');

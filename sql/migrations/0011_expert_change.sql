@@ -1,0 +1,232 @@
+-- What is changed about experts, each time with its history.
+
+CREATE FUNCTION squad.expert_status_set(p_expert integer, p_status text, p_reason text, p_actor text)
+RETURNS TABLE (outcome text, status text, rescinded integer, keeps integer)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    v_was text;
+    v_ids uuid[] := '{}';
+    v_ended integer := 0;
+BEGIN
+    IF p_status = 'offline' THEN
+        v_ids := ARRAY(SELECT a.id FROM assignment a, policy y
+                        WHERE a.expert_id = p_expert AND a.ended_at IS NULL
+                          AND (a.state IN ('reserved', 'offered') OR y.off_work = 'requeue' AND a.state = 'accepted'));
+    END IF;
+    PERFORM tickets_hold(ARRAY(SELECT a.ticket_id FROM assignment a WHERE a.id = ANY (v_ids)), p_expert);
+    SELECT count(*) INTO v_ended
+      FROM assignments_end(ARRAY(SELECT a.id FROM assignment a, policy y
+                                  WHERE a.id = ANY (v_ids) AND a.ended_at IS NULL
+                                    AND (a.state IN ('reserved', 'offered') OR y.off_work = 'requeue' AND a.state = 'accepted')),
+                           'rescinded', 'the expert went off', p_actor);
+    v_was := (SELECT e.status FROM expert e WHERE e.id = p_expert FOR NO KEY UPDATE);
+    IF v_was IS NULL THEN
+        RETURN QUERY SELECT 'missing', NULL::text, 0, 0;
+        RETURN;
+    END IF;
+    IF v_was <> p_status THEN
+        UPDATE expert_load l SET timeouts = 0 WHERE l.expert_id = p_expert AND p_status = 'available' AND l.timeouts > 0;
+        UPDATE expert e SET status = p_status, status_since = clock_timestamp(), status_reason = p_reason WHERE e.id = p_expert;
+        INSERT INTO expert_event (expert_id, kind, actor, detail)
+        VALUES (p_expert, 'status', p_actor, jsonb_strip_nulls(jsonb_build_object('from', v_was, 'to', p_status, 'reason', p_reason)));
+    END IF;
+    RETURN QUERY
+    SELECT CASE v_was WHEN p_status THEN 'already' ELSE 'changed' END, p_status, v_ended,
+           (SELECT count(*)::integer FROM assignment a WHERE a.expert_id = p_expert AND a.ended_at IS NULL);
+END $$;
+COMMENT ON FUNCTION squad.expert_status_set(integer, text, text, text) IS
+    'Sets the presence of an expert: available, busy, break or offline. Offline rescinds the offers at once. rescinded: how many; keeps: live assignments that stay. outcome: changed, already, missing.';
+
+CREATE FUNCTION squad.expert_location_set(p_experts integer[], p_lats float8[], p_lons float8[], p_ats timestamptz[]) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
+DECLARE
+    n integer;
+BEGIN
+    INSERT INTO expert_location AS l (expert_id, lat, lon, at)
+    SELECT DISTINCT ON (i.expert_id) i.expert_id, i.lat, i.lon, i.at
+      FROM unnest(p_experts, p_lats, p_lons, p_ats) AS i (expert_id, lat, lon, at) JOIN expert e ON e.id = i.expert_id
+     ORDER BY i.expert_id, i.at DESC
+    ON CONFLICT (expert_id) DO UPDATE SET lat = excluded.lat, lon = excluded.lon, at = excluded.at WHERE excluded.at > l.at;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    RETURN n;
+END $$;
+COMMENT ON FUNCTION squad.expert_location_set(integer[], float8[], float8[], timestamptz[]) IS
+    'Positions of experts, set-wise; one older than what is known changes nothing. Returns how many were new.';
+
+CREATE FUNCTION squad.expert_skills_set(p_expert integer, p_skills text[], p_levels integer[], p_actor text) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
+BEGIN
+    PERFORM FROM expert e WHERE e.id = p_expert FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN 'missing';
+    ELSIF EXISTS (SELECT FROM unnest(p_skills) AS i (name) WHERE NOT EXISTS (SELECT FROM skill s WHERE s.skill = i.name)) THEN
+        RETURN 'unknown_skill';
+    END IF;
+    INSERT INTO expert_event (expert_id, kind, actor, detail)
+    SELECT p_expert, 'skills', p_actor,
+           jsonb_build_object('from', coalesce((SELECT jsonb_object_agg(s.skill, s.level) FROM expert_skill s WHERE s.expert_id = p_expert), '{}'),
+                              'to', coalesce((SELECT jsonb_object_agg(i.skill, i.level) FROM unnest(p_skills, p_levels) AS i (skill, level)), '{}'));
+    DELETE FROM expert_skill s WHERE s.expert_id = p_expert AND s.skill <> ALL (p_skills);
+    INSERT INTO expert_skill AS s (expert_id, skill, level)
+    SELECT p_expert, i.skill, i.level FROM unnest(p_skills, p_levels) AS i (skill, level)
+    ON CONFLICT (expert_id, skill) DO UPDATE SET level = excluded.level WHERE s.level <> excluded.level;
+    RETURN 'changed';
+END $$;
+COMMENT ON FUNCTION squad.expert_skills_set(integer, text[], integer[], text) IS 'Replaces the skills of an expert. Returns changed, missing or unknown_skill.';
+
+CREATE FUNCTION squad.expert_areas_set(p_expert integer, p_prefixes text[], p_actor text) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
+BEGIN
+    PERFORM FROM expert e WHERE e.id = p_expert FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN 'missing';
+    END IF;
+    INSERT INTO expert_event (expert_id, kind, actor, detail)
+    SELECT p_expert, 'areas', p_actor,
+           jsonb_build_object('from', to_jsonb(ARRAY(SELECT a.prefix FROM expert_area a WHERE a.expert_id = p_expert ORDER BY 1)),
+                              'to', to_jsonb(p_prefixes));
+    DELETE FROM expert_area a WHERE a.expert_id = p_expert AND a.prefix <> ALL (p_prefixes);
+    INSERT INTO expert_area (expert_id, prefix) SELECT p_expert, i.prefix FROM unnest(p_prefixes) AS i (prefix) ON CONFLICT DO NOTHING;
+    RETURN 'changed';
+END $$;
+COMMENT ON FUNCTION squad.expert_areas_set(integer, text[], text) IS 'Replaces the areas of an expert: beginnings of postcodes. Returns changed or missing.';
+
+CREATE FUNCTION squad.expert_capacity_set(p_expert integer, p_capacity integer, p_actor text) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
+DECLARE
+    v expert_load%ROWTYPE;
+BEGIN
+    SELECT * INTO v FROM expert_load l WHERE l.expert_id = p_expert FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN 'missing';
+    ELSIF v.load > p_capacity THEN
+        RETURN 'below_load';
+    END IF;
+    UPDATE expert_load l SET capacity = p_capacity WHERE l.expert_id = p_expert AND l.capacity <> p_capacity;
+    INSERT INTO expert_event (expert_id, kind, actor, detail)
+    VALUES (p_expert, 'capacity', p_actor, jsonb_build_object('from', v.capacity, 'to', p_capacity));
+    RETURN 'changed';
+END $$;
+COMMENT ON FUNCTION squad.expert_capacity_set(integer, integer, text) IS 'Sets the slots of an expert. Returns changed, missing or below_load (he holds more than that).';
+
+CREATE FUNCTION squad.local_shift(p_day date, p_starts time, p_ends time, p_zone text) RETURNS tstzrange
+LANGUAGE sql STABLE SET search_path = squad, pg_temp
+RETURN (SELECT CASE WHEN a < b THEN tstzrange(a, b) ELSE 'empty' END
+          FROM (SELECT (p_day + p_starts) AT TIME ZONE p_zone AS a,
+                       (p_day + p_ends + CASE WHEN p_ends <= p_starts THEN interval '1 day' ELSE interval '0' END)
+                           AT TIME ZONE p_zone AS b) AS x);
+COMMENT ON FUNCTION squad.local_shift(date, time, time, text) IS
+    'A local working time as an absolute range: on the days when clocks change it is an hour shorter or longer. Empty when the hour does not exist.';
+
+CREATE FUNCTION squad.shifts_extend(p_expert integer DEFAULT NULL) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
+DECLARE
+    made integer;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('squad.shifts_extend'));
+    INSERT INTO expert_shift (expert_id, during, source)
+    SELECT e.id, x.during, 'pattern'
+      FROM expert e
+      JOIN shift_pattern s ON s.expert_id = e.id,
+           policy y,
+           LATERAL generate_series(-1, y.shift_days) AS ahead (n),
+           LATERAL (SELECT (clock_timestamp() AT TIME ZONE e.zone)::date + ahead.n AS day) AS z,
+           LATERAL (SELECT local_shift(z.day, s.starts, s.ends, e.zone) AS during) AS x
+     WHERE (p_expert IS NULL OR e.id = p_expert) AND extract(isodow FROM z.day) = s.weekday
+       AND NOT isempty(x.during) AND upper(x.during) > clock_timestamp()
+       AND NOT EXISTS (SELECT FROM expert_shift o WHERE o.expert_id = e.id AND o.during && x.during)
+     ORDER BY e.id, x.during
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS made = ROW_COUNT;
+    RETURN made;
+END $$;
+COMMENT ON FUNCTION squad.shifts_extend(integer) IS
+    'Makes shifts from weekly patterns, policy.shift_days ahead, of one expert or of all; what somebody has set is left alone. Returns how many it made. An assigner calls it every hour.';
+
+CREATE FUNCTION squad.expert_shifts_set(p_expert integer, p_from date, p_to date, p_starts timestamp[], p_ends timestamp[], p_actor text)
+RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
+DECLARE
+    v_zone text := (SELECT e.zone FROM expert e WHERE e.id = p_expert FOR NO KEY UPDATE);
+BEGIN
+    IF v_zone IS NULL THEN
+        RETURN 'missing';
+    ELSIF EXISTS (SELECT FROM unnest(p_starts, p_ends) AS i (a, b)
+                   WHERE i.a IS NULL OR i.b IS NULL OR i.a AT TIME ZONE v_zone >= i.b AT TIME ZONE v_zone
+                      OR i.a::date NOT BETWEEN p_from AND p_to) THEN
+        RETURN 'wrong_range';
+    END IF;
+    DELETE FROM expert_shift s
+     WHERE s.expert_id = p_expert AND (lower(s.during) AT TIME ZONE v_zone)::date BETWEEN p_from AND p_to;
+    INSERT INTO expert_shift (expert_id, during)
+    SELECT p_expert, tstzrange(i.a AT TIME ZONE v_zone, i.b AT TIME ZONE v_zone) FROM unnest(p_starts, p_ends) AS i (a, b);
+    UPDATE expert e SET schedule = 'shifts' WHERE e.id = p_expert AND e.schedule <> 'shifts';
+    INSERT INTO expert_event (expert_id, kind, actor, detail)
+    VALUES (p_expert, 'shifts', p_actor, jsonb_build_object('from', p_from, 'to', p_to, 'shifts', coalesce(cardinality(p_starts), 0)));
+    RETURN 'changed';
+EXCEPTION WHEN exclusion_violation THEN
+    RETURN 'overlap';
+END $$;
+COMMENT ON FUNCTION squad.expert_shifts_set(integer, date, date, timestamp[], timestamp[], text) IS
+    'Replaces the shifts that begin on the days given, in local times of the expert''s zone. Returns changed, missing, wrong_range (an end not after its start, or a start outside the days) or overlap.';
+
+CREATE FUNCTION squad.expert_pattern_set(p_expert integer, p_zone text, p_weekdays integer[], p_starts time[], p_ends time[], p_actor text)
+RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
+BEGIN
+    UPDATE expert e SET zone = coalesce(p_zone, e.zone), schedule = 'shifts' WHERE e.id = p_expert;
+    IF NOT FOUND THEN
+        RETURN 'missing';
+    END IF;
+    DELETE FROM shift_pattern s WHERE s.expert_id = p_expert;
+    INSERT INTO shift_pattern (expert_id, weekday, starts, ends)
+    SELECT p_expert, i.weekday, i.a, i.b FROM unnest(p_weekdays, p_starts, p_ends) AS i (weekday, a, b);
+    DELETE FROM expert_shift s WHERE s.expert_id = p_expert AND s.source = 'pattern' AND upper(s.during) > clock_timestamp();
+    PERFORM shifts_extend(p_expert);
+    INSERT INTO expert_event (expert_id, kind, actor, detail)
+    VALUES (p_expert, 'shifts', p_actor, jsonb_build_object('pattern', cardinality(p_weekdays), 'zone', p_zone));
+    RETURN 'changed';
+END $$;
+COMMENT ON FUNCTION squad.expert_pattern_set(integer, text, integer[], time[], time[], text) IS
+    'Replaces the working week of an expert (weekdays 1 Monday to 7 Sunday, local times; p_zone null: as it is) and makes its shifts. Returns changed or missing.';
+
+CREATE FUNCTION squad.absence_add(p_expert integer, p_from timestamptz, p_to timestamptz, p_reason text, p_actor text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
+DECLARE
+    v_id bigint;
+BEGIN
+    IF NOT EXISTS (SELECT FROM expert e WHERE e.id = p_expert) THEN
+        RETURN NULL;
+    END IF;
+    IF tstzrange(p_from, p_to) @> clock_timestamp() THEN
+        PERFORM tickets_hold(ARRAY(SELECT a.ticket_id FROM assignment a
+                                    WHERE a.expert_id = p_expert AND a.state IN ('reserved', 'offered')), p_expert);
+        PERFORM assignments_end(ARRAY(SELECT a.id FROM assignment a
+                                       WHERE a.expert_id = p_expert AND a.state IN ('reserved', 'offered')),
+                                'rescinded', 'the expert went off', p_actor);
+    END IF;
+    INSERT INTO absence (expert_id, during, reason) VALUES (p_expert, tstzrange(p_from, p_to), p_reason) RETURNING id INTO v_id;
+    INSERT INTO expert_event (expert_id, kind, actor, detail)
+    VALUES (p_expert, 'absence', p_actor, jsonb_build_object('id', v_id, 'from', p_from, 'to', p_to, 'reason', p_reason));
+    RETURN v_id;
+END $$;
+COMMENT ON FUNCTION squad.absence_add(integer, timestamptz, timestamptz, text, text) IS
+    'An expert is away (p_to null: until it is removed); begins it now, his offers are rescinded. Returns its number, null when there is no such expert.';
+
+CREATE FUNCTION squad.absence_remove(p_id bigint, p_actor text) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
+DECLARE
+    v_expert integer;
+BEGIN
+    DELETE FROM absence x WHERE x.id = p_id RETURNING x.expert_id INTO v_expert;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO expert_event (expert_id, kind, actor, detail)
+    VALUES (v_expert, 'absence', p_actor, jsonb_build_object('id', p_id, 'removed', true));
+    RETURN true;
+END $$;
+COMMENT ON FUNCTION squad.absence_remove(bigint, text) IS 'Takes an absence back. False: there is none of this number.';
+
+SELECT squad.register_migration(11, 'expert_change');
