@@ -5,6 +5,10 @@ TICKETS ?= 20000
 FAULTS  ?= 45
 LANES   ?= 4
 STORM    = cd tests && /usr/bin/python3 -m storm
+# Of a campaign: when it ends, faults a run, runs side by side.
+UNTIL           ?=
+CAMPAIGN_FAULTS ?= 150
+STACKS          ?= 2
 .PHONY: storm storm-quick storm-campaign storm-recovery storm-tables
 
 storm: deps ## storm it with seeded faults: SEED= RUNS= TICKETS= FAULTS= LANES=
@@ -16,10 +20,10 @@ storm-quick: deps ## storm it with every kind of fault once, two minutes
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault
 	@$(STORM) run --build ../build/fault --quick --seed $(SEED) --tickets 4000
 
-storm-campaign: deps ## add RUNS runs to the campaign in tests/storm/campaign.jsonl, of the faults that it lacks
+storm-campaign: deps ## runs of what tests/storm/campaign.jsonl lacks, until UNTIL=HH:MM (UTC) or until it lacks nothing
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault
-	@$(STORM) run --build ../build/fault --seed $(SEED) --runs $(RUNS) --tickets $(TICKETS) --faults $(FAULTS) \
-	    --lanes $(LANES) --steer storm/campaign.jsonl --campaign storm/campaign.jsonl
+	@$(STORM) campaign storm/campaign.jsonl --build ../build/fault --faults $(CAMPAIGN_FAULTS) --lanes 8 \
+	    --stacks $(STACKS) $(if $(UNTIL),--until $(UNTIL))
 
 storm-recovery: deps ## kill -9 each program twenty times while nothing else is broken, into the same file
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault

@@ -13,7 +13,7 @@ from pathlib import Path
 import ujson
 
 from . import commits
-from .model import RULES, Model
+from .model import LIVE, RULES, Model
 
 CHECKS = {}
 EXPLAINED_FOR_S = 15.0  # a fault explains repeats until so long after its end
@@ -242,13 +242,27 @@ for name in MODEL_CHECKS:
 
 @check("all-done")
 def everything_is_done_at_the_end(ev):
+    """The desk keeps its offers: there each assignment is where the expert's own steps have left it."""
     m, rules = ev.model, RULES
-    for ticket in m.tickets:
-        if m.dispatch.get(ticket) not in rules["ticket"]["last"]:
-            yield f"ticket {m.tickets[ticket]['ref']} is {m.dispatch.get(ticket, 'not seen')} at the end"
+    kept_types, done = set(rules["ticket"]["kept_types"]), defaultdict(set)
+    for line in ev.history:
+        if line["e"] == "step" and line["status"] == 200:
+            done[line["job"]].add(line["step"])
+    for ticket, row in m.tickets.items():
+        state = m.dispatch.get(ticket, "not seen")
+        kept = row["type"] in kept_types and state in rules["ticket"]["assigned"]
+        if not kept and state not in rules["ticket"]["last"]:
+            yield f"ticket {row['ref']} is {state} at the end"
     for job in m.assignments.values():
-        if job.state not in rules["assignment"]["last"]:
-            yield f"assignment {job.id} is {job.state} at the end"
+        if m.tickets[job.ticket]["type"] not in kept_types:
+            if job.state not in rules["assignment"]["last"]:
+                yield f"assignment {job.id} is {job.state} at the end"
+        elif job.state in LIVE:
+            left = "accepted" if "accept" in done[job.id] else "offered"
+            if job.state != left or "complete" in done[job.id]:
+                yield f"assignment {job.id} is {job.state} at the end, its expert did {sorted(done[job.id])}"
+        elif job.state == "completed" and "complete" not in done[job.id]:
+            yield f"assignment {job.id} is completed, its expert did {sorted(done[job.id])}"
     for notice_id, notice in m.notices.items():
         if notice["state"] not in rules["notice"]["last"]:
             yield f"notice {notice_id} is {notice['state']} at the end"

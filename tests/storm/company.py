@@ -6,6 +6,12 @@ SKILLS = ("tv", "internet", "phone", "wiring", "appliance")
 NEEDS = {"tv": {"tv": 2}, "internet": {"internet": 2}, "phone": {"phone": 2}, "wiring": {"wiring": 3},
          "appliance": {"appliance": 2}, "installation": {"internet": 3, "wiring": 2}}
 EXPERTS = 160
+# The desk: experts with many slots, who keep most of the offers that they get. A run can have many more tickets than
+# slots of the others, and each is given and notified.
+DESK, DESK_CAPACITY = 2000, 200
+DESK_TYPES = {"survey": {"desk": 2}, "callback": {"desk": 3, "forms": 2}}
+DESK_OFFER_TIMEOUT_S = 604800
+LAST = EXPERTS + DESK
 PREFIXES = ("280", "2800", "2801", "2802", "2803", "2804", "2805")
 RETRY = {"max_attempts": 4, "base_ms": 100, "cap_ms": 1000, "timeout_ms": 4000}
 CHANGE_PAUSE_S = (0.1, 0.5)
@@ -17,9 +23,17 @@ SCOPES = "{tickets:write,tickets:read,calls:write,jobs:write,experts:read,expert
 def expert(rng, number):
     """Skills with levels, areas and capacity. Number 1 to 4 can do everything everywhere, so nothing waits for ever."""
     if number <= 4:
-        return dict.fromkeys(SKILLS, 5), ["28"], 8
+        return dict.fromkeys(SKILLS, 5), ["28"], 20
     skills = {s: rng.randint(1, 5) for s in rng.sample(SKILLS, rng.randint(1, 3))}
     return skills, rng.sample(PREFIXES, rng.randint(1, 2)), rng.randint(1, 8)
+
+
+def desk_expert(rng, number):
+    """One in ten can do everything everywhere."""
+    if number % 10 == 0:
+        return {"desk": 5, "forms": 5}, ["28"]
+    skills = {s: rng.randint(1, 5) for s in rng.sample(("desk", "forms"), rng.randint(1, 2))}
+    return skills, rng.sample(PREFIXES, rng.randint(1, 3))
 
 
 def make(db, stack, seed):
@@ -31,22 +45,29 @@ def make(db, stack, seed):
         db.execute("UPDATE squad.retry_policy SET max_attempts = %(max_attempts)s, base_ms = %(base_ms)s, "
                    "cap_ms = %(cap_ms)s, timeout_ms = %(timeout_ms)s WHERE channel = 'webhook'", RETRY)
         many = db.cursor().executemany
-        many("INSERT INTO squad.skill VALUES (%s, %s)", [(s, s) for s in SKILLS])
+        many("INSERT INTO squad.skill VALUES (%s, %s)", [(s, s) for s in (*SKILLS, "desk", "forms")])
         many("INSERT INTO squad.ticket_type (type, title, offer_timeout_s, offers_max) VALUES (%s, %s, %s, %s)",
-             [(t, t, OFFER_TIMEOUT_S, 3 if t == "wiring" else 1) for t in NEEDS])
+             [(t, t, OFFER_TIMEOUT_S, 3 if t == "wiring" else 1) for t in NEEDS]
+             + [(t, t, DESK_OFFER_TIMEOUT_S, 1) for t in DESK_TYPES])
         db.execute("UPDATE squad.policy SET decline_exclude_s = %s, timeout_exclude_s = %s, "
                    "undeliverable_exclude_s = %s", [EXCLUDE_S] * 3)
         many("INSERT INTO squad.ticket_type_skill VALUES (%s, %s, %s)",
-             [(t, s, level) for t, needs in NEEDS.items() for s, level in needs.items()])
-        for number in range(1, EXPERTS + 1):
-            skills, areas, capacity = expert(rng, number)
-            db.execute("INSERT INTO squad.expert (id, name) OVERRIDING SYSTEM VALUE VALUES (%s, %s)",
-                       [number, f"Expert {number}"])
-            many("INSERT INTO squad.expert_skill VALUES (%s, %s, %s)", [(number, s, v) for s, v in skills.items()])
-            many("INSERT INTO squad.expert_area VALUES (%s, %s)", [(number, a) for a in areas])
-            db.execute("UPDATE squad.expert_load SET capacity = %s WHERE expert_id = %s", [capacity, number])
-            db.execute("INSERT INTO squad.expert_contact VALUES (%s, 'webhook', %s, %s)",
-                       [number, hook + str(number), stack.webhook_secret])
+             [(t, s, level) for t, needs in (NEEDS | DESK_TYPES).items() for s, level in needs.items()])
+        experts, skills, areas, loads = [], [], [], []
+        for number in range(1, LAST + 1):
+            able, served, capacity = expert(rng, number) if number <= EXPERTS else (
+                *desk_expert(rng, number), DESK_CAPACITY)
+            experts.append((number, f"Expert {number}"))
+            skills += [(number, s, v) for s, v in able.items()]
+            areas += [(number, a) for a in served]
+            loads.append((capacity, number))
+        many("INSERT INTO squad.expert (id, name) OVERRIDING SYSTEM VALUE VALUES (%s, %s)", experts)
+        many("INSERT INTO squad.expert_skill VALUES (%s, %s, %s)", skills)
+        many("INSERT INTO squad.expert_area VALUES (%s, %s)", areas)
+        many("UPDATE squad.expert_load SET capacity = %s WHERE expert_id = %s", loads)
+        many("INSERT INTO squad.expert_contact VALUES (%s, 'webhook', %s, %s)",
+             [(number, hook + str(number), stack.webhook_secret) for number, _ in experts])
+
 
 
 class Changes:
@@ -78,7 +99,11 @@ class Changes:
                 self.refused += 1  # PostgreSQL is away, or a capacity is below the load
 
     def some_change(self):
-        rng, e = self.rng, self.rng.randint(5, EXPERTS)
+        rng = self.rng
+        at_the_desk = rng.random() < 0.3
+        e = rng.randint(EXPERTS + 1, LAST) if at_the_desk else rng.randint(5, EXPERTS)
+        if at_the_desk and e % 10 == 0:
+            e -= 1  # there is always somebody who can
         kind = rng.randrange(8)
         if kind == 6:
             return BACK_FROM_BREAK, []
@@ -87,11 +112,11 @@ class Changes:
                     "interval '1 second'))", [e, rng.randint(1, 5)])
         if kind == 0 or kind == 1:
             return "UPDATE squad.expert SET active = NOT active WHERE id = %s", [e]
-        if kind == 2 and self.capacity_is_checked:  # a mutant without the check is to break the rule itself
+        if kind == 2 and self.capacity_is_checked and not at_the_desk:  # a mutant without the check is to break the rule itself
             return "UPDATE squad.expert_load SET capacity = %s WHERE expert_id = %s", [rng.randint(1, 8), e]
         if kind == 3:
             return ("INSERT INTO squad.expert_skill VALUES (%s, %s, %s) ON CONFLICT (expert_id, skill) "
-                    "DO UPDATE SET level = excluded.level", [e, rng.choice(SKILLS), rng.randint(1, 5)])
+                    "DO UPDATE SET level = excluded.level", [e, rng.choice(("desk", "forms") if at_the_desk else SKILLS), rng.randint(1, 5)])
         if kind == 4:
             return "DELETE FROM squad.expert_area WHERE expert_id = %s AND prefix = %s", [e, rng.choice(PREFIXES)]
         return ("INSERT INTO squad.expert_area VALUES (%s, %s) ON CONFLICT DO NOTHING", [e, rng.choice(PREFIXES)])

@@ -2,6 +2,8 @@
 import asyncio
 
 HEAD_MAX_BYTES = 32768
+# What a connection that breaks raises; RuntimeError is uvloop's for a transport that has been closed meanwhile.
+BROKEN = (OSError, EOFError, ValueError, IndexError, RuntimeError, asyncio.LimitOverrunError)
 
 
 class Unknown(Exception):
@@ -29,7 +31,7 @@ class Client:
         try:
             async with asyncio.timeout(timeout_s):
                 return await self.exchange(method, path, body, headers)
-        except (OSError, EOFError, ValueError, IndexError, asyncio.LimitOverrunError, TimeoutError) as e:
+        except (*BROKEN, TimeoutError) as e:
             self.close()
             raise Unknown(f"{type(e).__name__} {e}".strip()) from None
 

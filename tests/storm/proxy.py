@@ -13,6 +13,8 @@ import struct
 import sys
 import time
 
+import uvloop
+
 from .control import serve
 
 QUEUE_MAX_BYTES = 1 << 20
@@ -169,7 +171,7 @@ class Connection:
             sock = half.transport.get_extra_info("socket")
             try:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            except OSError:
+            except (OSError, ValueError):  # it has been closed meanwhile
                 pass
             half.transport.abort()
 
@@ -228,4 +230,5 @@ async def main():
 
 
 if __name__ == "__main__":
+    uvloop.install()
     asyncio.run(main())

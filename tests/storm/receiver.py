@@ -14,7 +14,7 @@ import socket
 import struct
 import time
 
-from .http import HEAD_MAX_BYTES, read_message
+from .http import BROKEN, HEAD_MAX_BYTES, read_message
 
 # mode: (processed, status that is sent or None)
 MODES = {
@@ -84,7 +84,7 @@ class Receiver:
         try:
             while await self.one(reader, writer):
                 pass
-        except (OSError, EOFError, ValueError, IndexError, asyncio.LimitOverrunError):
+        except BROKEN:
             pass
         finally:
             writer.close()

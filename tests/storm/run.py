@@ -24,6 +24,7 @@ DRAIN_WAIT_S = 240  # how long is looked on when the limit is broken, to tell la
 READ_LIMIT_S = 300  # of all topics, by the readers of the end
 EXPECTED_FAULT_S = 2.6  # mean time of a lane per fault: sets the pace of the load
 WORK_S = (0.05, 0.5)
+DESK_SHARE = 0.88
 LIMITS = {"intake": {"rss_kib": 64 << 10, "descriptors": 256, "threads": 8},
           "relay": {"rss_kib": 96 << 10, "descriptors": 96, "threads": 40},
           "assigner": {"rss_kib": 96 << 10, "descriptors": 96, "threads": 40},
@@ -44,8 +45,8 @@ class Storm:
         self.world = None
         self.allowed_exits = Counter()  # (kind, code) that a fault which is under way accounts for
         self.active, self.lane_guard = set(), threading.Condition()
-        self.counts, self.not_done = Counter(), Counter()
-        self.drained_s = self.steer_lines = None
+        self.counts, self.aimed_hits, self.not_done = Counter(), Counter(), Counter()
+        self.drained_s = None
 
     def note(self, event, **facts):
         if event == "end":
@@ -76,6 +77,11 @@ class Storm:
     # --- the run ---
 
     def run(self):
+        self.storm()
+        return judge(self.dir, self.o.keep)
+
+    def storm(self):
+        """Everything but the checks: afterwards the evidence is in the directory."""
         started = time.monotonic()
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is stopped all the same
         try:
@@ -88,7 +94,11 @@ class Storm:
             print(traceback.format_exc(), flush=True)
         finally:
             self.stack.down()
-        return self.judge(started)
+            (self.dir / "summary.json").write_text(json.dumps(self.summary(started)))
+            self.notes.close()
+
+    def phase(self, name):
+        self.note("phase", name=name)
 
     def set_up(self):
         self.stack.up()
@@ -97,7 +107,8 @@ class Storm:
             company.make(db, self.stack, self.o.seed)
             if self.o.sql:
                 db.execute(self.o.sql.read_text())
-        config = {"seed": self.o.seed, "tickets": self.o.tickets, "experts": company.EXPERTS, "work_s": WORK_S,
+        config = {"seed": self.o.seed, "tickets": self.o.tickets, "experts": company.LAST, "workers": company.EXPERTS,
+                  "work_s": WORK_S, "desk_share": self.o.desk_share, "flood": self.o.flood,
                   "intake_ports": [self.stack.port["intake-1-http"]], "api_key": self.stack.api_key,
                   "webhook_secret": self.stack.webhook_secret, "receiver_port": self.stack.port["hooks-server"],
                   "trap_port": self.stack.port["hooks"], "control_port": self.stack.port["world"],
@@ -116,17 +127,18 @@ class Storm:
             raise RuntimeError(f"no fault is called {self.o.only}")
         plan = self.plan(ids)
         (self.dir / "schedule.json").write_text(json.dumps([vars(p) for p in plan], indent=1))
-        self.rate = max(50.0, self.o.tickets / max(10.0, len(plan) * EXPECTED_FAULT_S / self.o.lanes))
-        self.world.call("start", rate=min(self.rate, self.o.rate_max))
+        rate = max(50.0, self.o.tickets / max(10.0, len(plan) * EXPECTED_FAULT_S / self.o.lanes))
+        self.world.call("start", rate=self.o.rate_max if self.o.flood else min(rate, self.o.rate_max))
         self.changes = company.Changes(self.stack, self.o.seed).start()
         time.sleep(1.0)
         alone, to_the_end, self.todo = [], [], []
         for p in plan:
             cls = faults.REGISTRY[p.id]
-            (alone if cls.alone else to_the_end if cls.until_end else self.todo).append([p, 0])
-        for planned, _ in alone:
-            self.one_fault(planned, TRIES_MAX)
-        lasting = [event for event in (self.begin(p, TRIES_MAX) for p, _ in to_the_end) if event]
+            (alone if cls.alone else to_the_end if cls.until_end else self.todo).append(Todo(p, cls))
+        for todo in alone:
+            self.one_fault(todo, last=True)
+        self.phase("lanes")
+        lasting = [event for event in (self.begin(todo, last=True) for todo in to_the_end) if event]
         lanes = [threading.Thread(target=self.lane) for _ in range(self.o.lanes)]
         for lane in lanes:
             lane.start()
@@ -138,10 +150,8 @@ class Storm:
     def plan(self, ids):
         if self.o.quick:
             return faults.each_once(self.o.seed, ids)
-        if self.o.steer:
-            runs = campaign.read(self.o.steer)[:self.o.steer_lines]
-            self.steer_lines = len(runs)
-            return faults.towards(self.o.seed, self.o.faults, ids, campaign.counts(runs), campaign.goal)
+        if self.o.schedule:
+            return [faults.Planned(**p) for p in json.loads(self.o.schedule.read_text())]
         return faults.plan(self.o.seed, self.o.faults, ids)
 
     def lane(self):
@@ -152,28 +162,32 @@ class Storm:
                         return
                     self.lane_guard.wait(1)
                 self.todo.remove(mine)
-                planned, tries = mine
-                locks = faults.REGISTRY[planned.id].locks
-                self.active |= locks
-            time.sleep(planned.pause_s)
-            self.one_fault(planned, tries)
+                self.active |= mine.locks
+            time.sleep(mine.planned.pause_s)
+            self.one_fault(mine)
             with self.lane_guard:
-                self.active -= locks
+                self.active -= mine.locks
                 self.lane_guard.notify_all()
 
     def next_free(self):
-        """The first of the schedule whose locks nobody holds."""
-        return next((t for t in self.todo if not faults.REGISTRY[t[0].id].locks & self.active), None)
+        """Of those whose locks nobody holds: first those that keep many others waiting, then one of the lock that
+        most are waiting for, so that the run is not longer than its busiest lock."""
+        free = [t for t in self.todo if not t.locks & self.active]
+        if not free:
+            return None
+        waiting = Counter(name for t in self.todo for name in t.locks)
+        return max(free, key=lambda t: (t.wide, max((waiting[name] for name in t.locks), default=0)))
 
-    def one_fault(self, planned, tries):
-        event = self.begin(planned, tries)
+    def one_fault(self, todo, last=False):
+        event = self.begin(todo, last)
         if event:
             shortest, longest = event.hold_s
             time.sleep(event.rng.uniform(shortest, shortest + (longest - shortest) / (3 if self.o.quick else 1)))
             self.end(event)
 
-    def begin(self, planned, tries):
-        """The fault, injected; None when that could not be done."""
+    def begin(self, todo, last=False):
+        """The fault, injected; None when that could not be done. last: it is not tried again."""
+        planned = todo.planned
         event = faults.REGISTRY[planned.id](self, planned.seed)
         event.planned, event.t0 = planned, time.time()
         try:
@@ -181,7 +195,7 @@ class Storm:
             return event
         except (faults.NotNow, psycopg.OperationalError) as e:  # perhaps another fault has PostgreSQL just now
             self.heal(event)
-            self.again(planned, tries, str(e))
+            self.again(todo, str(e), last)
         except Exception:
             self.note("broken", what=f"fault {planned.id}", why=traceback.format_exc())
             self.heal(event)
@@ -200,17 +214,20 @@ class Storm:
             self.note("broken", what=f"fault {event.id}", why=f"it took {took_s:.0f} s")
         with self.lane_guard:
             self.counts[event.id] += 1
+            self.aimed_hits[event.id] += bool(event.facts.get("hit"))
         self.note("fault", id=event.id, seed=event.planned.seed, t0=event.t0, t1=time.time(),
                   touches=sorted(event.touches), **event.facts)
         if self.o.verbose:
             sys.stdout.write(f"    {event.id} {took_s:.1f} s {event.facts}\n")
             sys.stdout.flush()
 
-    def again(self, planned, tries, why):
-        if tries + 1 < TRIES_MAX:
+    def again(self, todo, why, last):
+        planned = todo.planned
+        todo.tries += 1
+        if todo.tries < TRIES_MAX and not last:
             time.sleep(0.2)
             with self.lane_guard:
-                self.todo.append([planned, tries + 1])
+                self.todo.append(todo)
         else:
             self.not_done[planned.id] += 1
             self.note("not_done", id=planned.id, why=why)
@@ -225,7 +242,7 @@ class Storm:
         self.world.call("enough")
         self.changes.stop()
         healed = time.monotonic()
-        self.note("healed")
+        self.phase("healed")
         until = healed + self.o.drain_wait
         posted = None
         left = {}
@@ -235,23 +252,27 @@ class Storm:
                 raise RuntimeError(f"the client failed: {stats['failure']}")
             if not stats["posting"]:
                 posted = posted or time.monotonic()
-            elif posted is None and stats["acked"] < self.o.tickets:
+            elif posted is None and not self.o.flood and stats["acked"] < self.o.tickets:
                 until = time.monotonic() + self.o.drain_wait  # the faults were over before the load
             left = self.left() | {"posting": stats["posting"], "working": stats["working"]}
-            self.changes.back_from_break()
+            if left["tickets"]:
+                self.changes.back_from_break()
             if not any(left.values()):
                 self.drained_s = round(time.monotonic() - max(healed, posted), 1)
                 break
-            time.sleep(0.25)
+            time.sleep(0.3)
         self.left_over, self.stats = left, stats
         self.note("drained", drained_s=self.drained_s, left=left)
+        self.phase("drained")
 
     def left(self):
         with self.stack.db() as db:
             row = db.execute(
                 "SELECT (SELECT count(*) FROM squad.ticket), "
-                "(SELECT count(*) FROM squad.dispatch WHERE state IN ('completed', 'canceled')), "
-                "(SELECT count(*) FROM squad.notice WHERE state IN ('pending', 'sending'))").fetchone()
+                "(SELECT count(*) FROM squad.dispatch d WHERE d.state IN ('completed', 'canceled') OR d.state = 'assigned' "
+                "AND d.type = ANY (%s)), "
+                "(SELECT count(*) FROM squad.notice WHERE state IN ('pending', 'sending'))",
+                [list(company.DESK_TYPES)]).fetchone()
             left = {"tickets": row[0] - row[1], "notices": row[2]}
             if not any(left.values()) and not self.counts[checks.SKIPS]:
                 left["unread"] = db.execute(
@@ -270,6 +291,7 @@ class Storm:
         facts = json.loads(done.stdout) if done.stdout.strip() else {}
         (self.dir / "verify.json").write_text(json.dumps(facts | {"exit": done.returncode, "stderr": done.stderr}))
         self.resources = self.sampler.stop()
+        self.phase("verified")
         self.stop_programs()
         stopped.start()
         self.read_commits()
@@ -279,6 +301,7 @@ class Storm:
         (self.dir / "facts.json").write_text(json.dumps({
             "seed": self.o.seed, "tickets": self.stats["acked"], "drained_s": self.drained_s, "left": self.left_over,
             "drain_limit_s": self.o.drain_limit, "resources": self.resources, "limits": LIMITS, "stats": self.stats}))
+        self.phase("collected")
 
     def acknowledged_refs(self):
         return sorted({line["ref"] for line in checks.read_lines(self.dir / "history.jsonl") if line["e"] == "ok"})
@@ -319,33 +342,46 @@ class Storm:
             subprocess.run([services.PG_BIN / "pg_dump", "-h", "127.0.0.1", "-p", str(self.stack.port["pg"]),
                             "-U", "squad", "squad"], stdout=out, check=False)
 
-    # --- judgement ---
+    def summary(self, started):
+        """What the runner knows of its run before the checks."""
+        return {"seed": self.o.seed, "commit": commit(), **campaign.digests(),
+                "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "seconds": round(time.monotonic() - started),
+                "faults": dict(sorted(self.counts.items())), "not_done": dict(self.not_done),
+                "aimed_hits": {i: n for i, n in sorted(self.aimed_hits.items()) if n}}
 
-    def judge(self, started):
-        failed, ev = checks.run_all(self.dir)
-        facts = ev.facts if (self.dir / "facts.json").exists() else {}
-        result = {
-            "ok": not failed, "seed": self.o.seed, "commit": commit(), "build": self.o.build,
-            "steer_lines": self.steer_lines,
-            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "seconds": round(time.monotonic() - started), "tickets": facts.get("tickets", 0),
-            "faults": dict(sorted(self.counts.items())), "not_done": dict(self.not_done),
-            "failed": {name: found[:5] for name, found in failed.items()},
-            "counts_failed": {name: len(found) for name, found in failed.items()},
-            "drained_s": facts.get("drained_s"), "resources": facts.get("resources"),
-            "recovery_ms": recovery.measure(ev) if not failed else {},
-        }
-        if not failed:
-            result |= {"commits": ev.model.commits, "states": ev.model.checked_states,
-                       "events": len(ev.model.events), "deliveries": len(ev.hooks),
-                       "unknown": facts["stats"]["unknown"]}
-        (self.dir / "result.json").write_text(json.dumps(result, indent=1))
-        self.notes.close()
-        if not failed and not self.o.keep:
-            shutil.rmtree(self.dir, ignore_errors=True)
-        else:
-            result["evidence"] = str(self.dir)
-        return result
+
+class Todo:
+    """A fault of the schedule that is still to be done."""
+
+    def __init__(self, planned, cls):
+        self.planned, self.tries = planned, 0
+        self.locks = cls.locks_of(planned.seed)
+        self.wide = len(self.locks) > 3
+
+
+def judge(directory, keep=False):
+    """Checks the evidence of a run: its result, which is kept there as well. The evidence of a good run is removed."""
+    started = time.monotonic()
+    failed, ev = checks.run_all(directory)
+    facts = ev.facts if (ev.dir / "facts.json").exists() else {}
+    result = {"ok": not failed} | json.loads((ev.dir / "summary.json").read_text()) | {
+        "tickets": facts.get("tickets", 0),
+        "failed": {name: found[:5] for name, found in failed.items()},
+        "counts_failed": {name: len(found) for name, found in failed.items()},
+        "drained_s": facts.get("drained_s"), "resources": facts.get("resources"),
+        "recovery_ms": recovery.measure(ev) if not failed else {},
+    }
+    if not failed:
+        result |= {"commits": ev.model.commits, "states": ev.model.checked_states,
+                   "events": len(ev.model.events), "deliveries": len(ev.hooks),
+                   "unknown": facts["stats"]["unknown"]}
+    result["checked_s"] = round(time.monotonic() - started)
+    (ev.dir / "result.json").write_text(json.dumps(result, indent=1))
+    if not failed and not keep:
+        shutil.rmtree(ev.dir, ignore_errors=True)
+    else:
+        result["evidence"] = os.path.relpath(ev.dir, HERE)
+    return result
 
 
 def commit():

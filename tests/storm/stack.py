@@ -29,6 +29,11 @@ PG_SIZE_MIB, KAFKA_SIZE_MIB = 6144, 4096
 TICK_S = 0.02
 
 
+def privileged(*argv):
+    """Words before a command, for root alone."""
+    return list(argv) if os.geteuid() == 0 else []
+
+
 def kind_of(name):
     return name.rsplit("-", 1)[0]
 
@@ -131,8 +136,10 @@ class Stack:
             process = services.kafka(
                 self.run_dir, self.env, self.port["kafka"], self.port["controller"],
                 data_dir=Path(self.kafka_root) / "data", listeners=listeners,
-                more={"num.network.threads": 1, "num.io.threads": 4, "log.segment.bytes": 64 << 20},
+                more={"num.network.threads": 1, "num.io.threads": 4, "log.segment.bytes": 16 << 20},
                 java_options=["-XX:TieredStopAtLevel=1"])  # a start costs a third, and it is started often
+            # It is started more often than anything else, and a start is two seconds of work.
+            process.argv = [*privileged("nice", "-n", "-10"), *process.argv]
             self.keep_process(process)
             services.wait_for(lambda: services.kafka_answers(self.port["kafka"]), process, "Kafka")
         except BaseException as e:  # raised again by the caller

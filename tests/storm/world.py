@@ -13,22 +13,28 @@ import sys
 import time
 
 import ujson
+import uvloop
 
 from .control import serve
 from .http import Client, Unknown
 from .receiver import Receiver
 
-WORKERS = 64
+WORKERS = 96
 CONNECTIONS = 64  # of all experts together
 TRICKLE_PER_S = 15.0
-BACKLOG_MAX = 1000  # beyond it tickets trickle: experts that nobody has time for let offers pass
-SILENT, DECLINING, ACCEPTING = 0.02, 0.04, 0.5  # shares of the answers to offers; the rest completes at once
+# Beyond it tickets trickle. Worked: experts that nobody has time for let offers pass. Desk: what is left to be offered
+# when the faults are over has to drain in time.
+BACKLOG_MAX, DESK_BACKLOG_MAX = 500, 5000
+# Shares of the answers to offers. Who works and does none of these completes at once, at the desk an offer is kept.
+SILENT, DECLINING, ACCEPTING = 0.02, 0.04, 0.5
+DESK_DECLINING, DESK_ACCEPTING, DESK_COMPLETING = 0.01, 0.01, 0.02
 PROVIDER = "acme"
 TYPES = ("tv", "internet", "phone", "wiring", "appliance", "installation")
+DESK_TYPES = ("survey", "callback")
 AREAS = tuple(f"28{n:03d}" for n in range(1, 60))
 # Kind of operation: share.
-KINDS = {"new": 0.79, "twin": 0.04, "call": 0.05, "replay": 0.04, "other_body": 0.02, "invalid": 0.02,
-         "unknown_type": 0.01, "unserved": 0.01, "read": 0.01, "cancel": 0.01}
+KINDS = {"new": 0.807, "twin": 0.04, "call": 0.05, "replay": 0.04, "other_body": 0.02, "invalid": 0.02,
+         "unknown_type": 0.0015, "unserved": 0.0015, "read": 0.01, "cancel": 0.01}
 RETRY_PAUSE_S = (0.02, 0.25)
 
 
@@ -49,9 +55,11 @@ class Posts:
         self.rng = random.Random(config["seed"])
         self.ports, self.api_key, self.tickets = config["intake_ports"], config["api_key"], config["tickets"]
         self.n = self.acked = self.open = self.unknowns = 0
-        self.done_keys = []  # (key, body) of acknowledged tickets, to be repeated
+        self.done_keys = []  # (key, body, ref) of acknowledged tickets, to be repeated
         self.rate, self.due, self.enough, self.pausing = 0.0, 0.0, False, False
-        self.canceled = 0
+        self.worked = self.canceled = self.desk = 0
+        self.desk_share, self.flood, self.resting = config["desk_share"], config["flood"], False
+        self.no_work = False
         self.workers = []
         self.statuses = {}
 
@@ -60,11 +68,20 @@ class Posts:
         self.workers = [asyncio.ensure_future(self.work(i)) for i in range(WORKERS)]
 
     def more(self):
-        return self.acked + self.open < self.tickets or not self.enough
+        return not self.enough or not self.flood and self.acked + self.open < self.tickets
 
     def backlog(self):
         """What experts have still to do."""
-        return self.acked - self.canceled - self.experts.completed
+        return self.worked - self.canceled - self.experts.completed
+
+    def desk_backlog(self):
+        """What has still to be offered to the desk."""
+        return self.desk - len(self.experts.at_desk)
+
+    def rests(self):
+        """Tickets come in bursts: from the most that may wait to be offered until a third of it is left."""
+        self.resting = self.desk_backlog() > (DESK_BACKLOG_MAX // 3 if self.resting else DESK_BACKLOG_MAX)
+        return self.resting
 
     async def work(self, i):
         client = Client(self.ports[i % len(self.ports)], self.api_key)
@@ -75,7 +92,9 @@ class Posts:
                 continue
             # After an outage what is late is made up for, at most three seconds of it. Beyond the number wanted
             # there is a trickle, so that the last faults have something to break.
-            many = self.acked + self.open >= self.tickets or self.backlog() > BACKLOG_MAX
+            self.no_work = self.backlog() > BACKLOG_MAX
+            many = self.rests() or self.no_work and not self.desk_share
+            many |= not self.flood and self.acked + self.open >= self.tickets
             rate = min(self.rate, TRICKLE_PER_S) if many else self.rate
             self.due = max(self.due + 1 / rate, now - 3)
             self.open += 1
@@ -87,7 +106,8 @@ class Posts:
 
     def body(self, n, kind):
         rng = self.rng
-        return {"type": "mystery" if kind == "unknown_type" else rng.choice(TYPES),
+        at_desk = kind != "unserved" and (self.no_work or rng.random() < self.desk_share)
+        return {"type": "mystery" if kind == "unknown_type" else rng.choice(DESK_TYPES if at_desk else TYPES),
                 "area": "99999" if kind == "unserved" else rng.choice(AREAS),
                 "problem": f"Problem {n}", "source": "web",
                 "customer": {"ref": f"op-{n}", "name": "Ana Ruiz", "phone": "+34600123456"}}
@@ -123,7 +143,8 @@ class Posts:
         elif kind == "read":
             await self.read(client, n, self.rng.choice(self.done_keys)[2])
         elif kind == "cancel":
-            await self.cancel(client, n, self.done_keys[-self.rng.randint(1, min(50, len(self.done_keys)))][2])
+            _, body, ref = self.done_keys[-self.rng.randint(1, min(50, len(self.done_keys)))]
+            await self.cancel(client, n, ref, body["type"])
         elif kind == "twin":
             body = self.body(n, kind)
             other = Client(self.ports[(i + 1) % len(self.ports)], self.api_key)
@@ -160,6 +181,10 @@ class Posts:
             await asyncio.sleep(random.uniform(*RETRY_PAUSE_S))
         if status < 300 and kind not in ("replay", "other_body") and not copy:
             self.acked += 1
+            if body["type"] in DESK_TYPES:
+                self.desk += 1
+            elif kind not in ("unknown_type", "unserved"):
+                self.worked += 1
             self.done_keys.append((key, body, answer["ref"]))
 
     async def read(self, client, n, ref):
@@ -170,13 +195,20 @@ class Posts:
                 return
             await asyncio.sleep(random.uniform(*RETRY_PAUSE_S))
 
-    async def cancel(self, client, n, ref):
+    def called_off(self, ref, of_type):
+        if of_type in DESK_TYPES:
+            self.experts.at_desk.add(ref)
+        else:
+            self.canceled += 1
+
+    async def cancel(self, client, n, ref, of_type):
         """Calls a ticket off, until the answer is certain: 200, or 409 when it was completed before."""
         while True:
             status, answer = await self.once(client, "POST", f"/v1/tickets/{ref}/cancel", b'{"reason":"mistake"}', [])
             if status is not None and status < 500:
                 self.history.write(e="canceled", op=n, ref=ref, status=status, answer=str(answer)[:200])
-                self.canceled += status == 200
+                if status == 200:
+                    self.called_off(ref, of_type)
                 return
             await asyncio.sleep(random.uniform(*RETRY_PAUSE_S))
 
@@ -205,7 +237,8 @@ class Experts:
     def __init__(self, config, history):
         self.history, self.rng = history, random.Random(config["seed"] + 1)
         self.ports, self.api_key = config["intake_ports"], config["api_key"]
-        self.work_s = config["work_s"]
+        self.work_s, self.last_worker = config["work_s"], config["workers"]
+        self.at_desk = set()  # tickets that somebody at the desk has been offered
         self.free = [Client(self.ports[i % len(self.ports)], self.api_key) for i in range(CONNECTIONS)]
         self.one_free = asyncio.Semaphore(CONNECTIONS)
         self.tasks = set()
@@ -213,11 +246,33 @@ class Experts:
         self.willing = False
 
     def take(self, offer):
+        if offer["expert"] > self.last_worker:
+            self.at_desk.add(offer["ref"])
+            if not (act := self.at_the_desk()):
+                return
+            offer["act"] = act
         task = asyncio.ensure_future(self.answer(offer))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
+    def at_the_desk(self):
+        """What is done with an offer: mostly nothing, and it stays."""
+        mood = self.rng.random()
+        for act, share in (("decline", 0 if self.willing else DESK_DECLINING), ("accept", DESK_ACCEPTING),
+                           ("complete", DESK_COMPLETING)):
+            if mood < share:
+                return act
+            mood -= share
+        return None
+
     async def answer(self, offer):
+        if "act" in offer:
+            await asyncio.sleep(self.rng.uniform(*self.work_s))
+            job = offer["job"]
+            path = f"/v1/assignments/{job}/complete" if offer["act"] == "complete" else f"/v1/offers/{job}/{offer['act']}"
+            body = {"accept": {"expert_id": offer["expert"]}, "decline": {"reason": "busy"}, "complete": None}
+            await self.step(offer, offer["act"], path, body[offer["act"]])
+            return
         # The first four always work, so nothing waits for ever; after the faults everybody does.
         mood, trusted = self.rng.random(), self.willing or offer["expert"] <= 4
         await asyncio.sleep(self.rng.uniform(*self.work_s))
@@ -264,7 +319,7 @@ class Experts:
                 except Unknown:
                     status = None
                 self.free.append(client)
-        self.completed += step == "complete" and status == 200
+        self.completed += step == "complete" and status == 200 and offer["expert"] <= self.last_worker
         self.history.write(e="step", job=offer["job"], step=step, attempt=attempt, status=status)
         return status == 200
 
@@ -310,4 +365,5 @@ async def main():
 
 
 if __name__ == "__main__":
+    uvloop.install()
     asyncio.run(main())

@@ -49,6 +49,11 @@ class Fault:
     def heal(self):
         pass
 
+    @classmethod
+    def locks_of(cls, _seed):
+        """What the fault of this seed locks: fewer than its class when the seed decides whom it hits."""
+        return cls.locks
+
     def for_long(self):
         """One in five is frozen for longer than every timeout, but in a quick storm."""
         return self.rng.random() < 0.2 and not self.storm.o.quick
@@ -76,7 +81,7 @@ def chosen(only, build):
     return sorted(i for i, cls in REGISTRY.items() if wanted(i) and cls.needs(build))
 
 
-def plan(seed, count, ids, pause_s=(0.0, 0.4)):
+def plan(seed, count, ids, pause_s=(0.0, 0.2)):
     """count faults dealt from shuffled decks that hold each id as often as its weight: all ids come equally often."""
     rng, deck, planned = random.Random(seed), [], []
     while len(planned) < count and ids:
@@ -93,7 +98,7 @@ def towards(seed, count, ids, done, goal):
     rng = random.Random(seed)
     lacking = [i for i in ids for _ in range(goal(i) - done.get(i, 0))]
     drawn = sorted(rng.sample(lacking, min(count, len(lacking))), key=most_locks_first)
-    return ([Planned(i, rng.getrandbits(32), rng.uniform(0.0, 0.4)) for i in drawn]
+    return ([Planned(i, rng.getrandbits(32), rng.uniform(0.0, 0.2)) for i in drawn]
             + plan(rng.getrandbits(32), count - len(drawn), ids))
 
 

@@ -1,4 +1,6 @@
 """The wall clock of one program is wrong; the machine's is never touched."""
+import random
+
 from . import fault
 from .programs import ProgramFault
 from ..stack import PROGRAMS
@@ -9,8 +11,12 @@ LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 class WrongClock(ProgramFault):
     offsets = ()
 
+    @classmethod
+    def locks_of(cls, seed):
+        return frozenset({random.Random(seed).choice(PROGRAMS)})
+
     def inject(self):
-        self.kind = self.rng.choice(PROGRAMS)
+        self.kind = self.rng.choice(PROGRAMS)  # the first that is drawn, as in locks_of
         name, offset = self.some(), self.rng.choice(self.offsets)
         self.facts["offset"] = offset
         self.stack.restart_with(name, {"LD_PRELOAD": LIBRARY, "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"})
@@ -20,13 +26,13 @@ class WrongClock(ProgramFault):
             self.stack.restart_with(self.facts["program"])
 
 
-@fault("clock-hour", locks=PROGRAMS, touches=PROGRAMS, hold_s=(2.0, 6.0), quick=False)
+@fault("clock-hour", locks=PROGRAMS, touches=PROGRAMS, hold_s=(1.5, 4.0), quick=False)
 class Hour(WrongClock):
     """One program's clock is an hour ahead or behind."""
     offsets = ("+1h", "-1h")
 
 
-@fault("clock-year", locks=PROGRAMS, touches=PROGRAMS, hold_s=(2.0, 6.0))
+@fault("clock-year", locks=PROGRAMS, touches=PROGRAMS, hold_s=(1.5, 4.0))
 class Year(WrongClock):
     """One program's clock is a year ahead or behind."""
     offsets = ("+1y", "-1y")

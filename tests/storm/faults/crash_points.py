@@ -16,8 +16,8 @@ from .kafka_transactions import AimedKill
 from .programs import frozen
 from ..stack import HERE, PROGRAMS
 
-FIRED_WAIT_S = 12.0
-FROZEN_S, FROZEN_LONG_S = (0.3, 4.0), (10.0, 25.0)  # the long one is one in five, for zombies
+FIRED_WAIT_S = 10.0
+FROZEN_S, FROZEN_LONG_S = (0.3, 4.0), (10.0, 18.0)  # the long one is one in five, for zombies
 # Passed when a program starts, when it is asked to stop; all others under load.
 AT_START = ("connect", "lock", "init", "position", "roster", "reclaim")
 AT_STOP = ("drain", "leave")

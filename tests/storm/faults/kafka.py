@@ -34,7 +34,7 @@ class Restart(KafkaFault):
     sig = signal.SIGTERM
 
 
-@fault("kafka-freeze", locks=["kafka"], touches=["kafka"], hold_s=(11.0, 18.0))
+@fault("kafka-freeze", locks=["kafka"], touches=["kafka"], hold_s=(10.5, 13.0))
 class Freeze(KafkaFault):
     """SIGSTOP of the broker for longer than the relay's transaction timeout."""
     sig = signal.SIGSTOP

@@ -75,9 +75,9 @@ class BackendKill(PostgresFault):
         os.kill(pid, signal.SIGKILL)
 
 
-@fault("pg-freeze", locks=["postgres"], touches=["postgres"], hold_s=(1.0, 8.0))
+@fault("pg-freeze", locks=["postgres"], touches=["postgres"], hold_s=(1.0, 5.0))
 class Freeze(PostgresFault):
-    """SIGSTOP of all of PostgreSQL for 1 to 8 s."""
+    """SIGSTOP of all of PostgreSQL for 1 to 5 s."""
 
     def inject(self):
         postmaster = self.stack.signal("postgres", signal.SIGSTOP)
@@ -151,7 +151,7 @@ class CommitSlow(PostgresFault):
         self.surely("ALTER SYSTEM RESET commit_delay", "ALTER SYSTEM RESET commit_siblings", "SELECT pg_reload_conf()")
 
 
-@fault("pg-connections", locks=["postgres"], touches=["postgres"], hold_s=(1.0, 4.0))
+@fault("pg-connections", locks=["postgres"], touches=["postgres"], hold_s=(0.7, 2.5))
 class Connections(PostgresFault):
     """All connections are used up by others while the programs have to connect again."""
 
@@ -204,9 +204,9 @@ class XminHeld(PostgresFault):
         self.thread.join()
 
 
-@fault("pg-table-locked", locks=["postgres"], touches=["postgres"], hold_s=(1.0, 6.0))
+@fault("pg-table-locked", locks=["postgres"], touches=["postgres"], hold_s=(0.7, 4.0))
 class TableLocked(PostgresFault):
-    """Somebody holds an ACCESS EXCLUSIVE lock on a table for 1 to 6 s."""
+    """Somebody holds an ACCESS EXCLUSIVE lock on a table for up to 4 s."""
 
     def inject(self):
         import psycopg
@@ -237,9 +237,9 @@ def empty(stack, where, size_mib):
     services.run([*sudo, "mount", "-o", f"remount,size={size_mib}m", where], "grow a tmpfs")
 
 
-@fault("pg-disk-full", locks=["postgres"], touches=["postgres"], hold_s=(1.0, 5.0))
+@fault("pg-disk-full", locks=["postgres"], touches=["postgres"], hold_s=(1.0, 3.0))
 class DiskFull(PostgresFault):
-    """The disk of PostgreSQL is full for 1 to 5 s."""
+    """The disk of PostgreSQL is full for 1 to 3 s."""
 
     def inject(self):
         for _ in range(20):  # it may grow between the look and the shrinking

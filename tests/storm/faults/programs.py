@@ -58,12 +58,12 @@ def register(kind):
 
     @fault(f"freeze-{kind}", locks=[kind], touches=frozen(kind), hold_s=(1.0, 5.0))
     class Freeze(ProgramFault):
-        """SIGSTOP for 1 to 5 s, one in five times for 11 to 30 s, then SIGCONT: a zombie returns."""
+        """SIGSTOP for 1 to 5 s, one in five times for 11 to 23 s, then SIGCONT: a zombie returns."""
 
         def inject(self):
             self.send(signal.SIGSTOP)
             if self.for_long():
-                time.sleep(self.rng.uniform(10, 25))
+                time.sleep(self.rng.uniform(10, 18))
 
         def heal(self):
             if "program" in self.facts:
@@ -112,7 +112,7 @@ class RollingRestart(ProgramFault):
             self.stack.release(f"{kind}-1")
 
 
-@fault("crowd", locks=["relay", "assigner", "notifier"], touches=["notifier"], hold_s=(4.0, 8.0))
+@fault("crowd", locks=["relay", "assigner", "notifier"], touches=["notifier"], hold_s=(2.0, 5.0))
 class Crowd(ProgramFault):
     """Two relays, three assigners and two notifiers at once; some are killed meanwhile."""
 
@@ -151,7 +151,7 @@ class ZombieRelay(ProgramFault):
         self.term("relay-2")
 
 
-@fault("zombie-assigner", locks=["assigner"], touches=frozen("assigner"), hold_s=(8.0, 14.0))
+@fault("zombie-assigner", locks=["assigner"], touches=frozen("assigner"), hold_s=(8.0, 11.0))
 class ZombieAssigner(ProgramFault):
     """One of two assigners is frozen beyond its session in the group, the other takes over, and it returns."""
 
@@ -167,7 +167,7 @@ class ZombieAssigner(ProgramFault):
         self.term("assigner-2")
 
 
-@fault("no-advisory-locks", locks=["assigner"], touches=[], hold_s=(3.0, 8.0))
+@fault("no-advisory-locks", locks=["assigner"], touches=[], hold_s=(2.0, 5.0))
 class NoAdvisoryLocks(ProgramFault):
     """Three assigners run with --no-advisory-locks: constraints alone keep the promises."""
     names = ("assigner-1", "assigner-2", "assigner-3")
