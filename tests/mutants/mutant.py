@@ -133,7 +133,8 @@ def storm(mutant, build, sql, seed, keep=False):
     result = WORK / "result.json"
     result.unlink(missing_ok=True)
     argv = ["/usr/bin/python3", "-m", "storm", "run", "--build", build, "--seed", seed, "--tickets", mutant.tickets,
-            "--faults", mutant.count, "--rate-max", mutant.rate, "--json", result, "--drain-wait", 25]
+            "--faults", mutant.count, "--rate-max", mutant.rate, "--json", result, "--drain-wait", 25,
+            "--desk-share", 0]
     if mutant.faults:
         argv += ["--only", ",".join(mutant.faults)]
     if sql:

@@ -136,7 +136,9 @@ class Stack:
             process = services.kafka(
                 self.run_dir, self.env, self.port["kafka"], self.port["controller"],
                 data_dir=Path(self.kafka_root) / "data", listeners=listeners,
-                more={"num.network.threads": 1, "num.io.threads": 4, "log.segment.bytes": 16 << 20},
+                more={"num.network.threads": 1, "num.io.threads": 4, "log.segment.bytes": 16 << 20,
+                      # A broker that was killed is let in again when its last session is over.
+                      "broker.session.timeout.ms": 1000, "broker.heartbeat.interval.ms": 200},
                 java_options=["-XX:TieredStopAtLevel=1"])  # a start costs a third, and it is started often
             # It is started more often than anything else, and a start is two seconds of work.
             process.argv = [*privileged("nice", "-n", "-10"), *process.argv]

@@ -54,7 +54,7 @@ def main():
     to_end = "--end" in sys.argv
     consumer = Consumer({"bootstrap.servers": broker, "group.id": "storm-watch", "enable.auto.commit": False,
                          "isolation.level": isolation, "auto.offset.reset": "error", "enable.partition.eof": to_end,
-                         "reconnect.backoff.max.ms": 500, "fetch.wait.max.ms": 10, "queued.min.messages": 10000})
+                         "reconnect.backoff.max.ms": 500, "fetch.wait.max.ms": 100, "queued.min.messages": 10000})
     parts = partitions(consumer)
     consumer.assign(parts)
     open_parts = {(p.topic, p.partition) for p in parts}

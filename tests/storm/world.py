@@ -19,7 +19,7 @@ from .control import serve
 from .http import Client, Unknown
 from .receiver import Receiver
 
-WORKERS = 96
+WORKERS = 64
 CONNECTIONS = 64  # of all experts together
 TRICKLE_PER_S = 15.0
 # Beyond it tickets trickle. Worked: experts that nobody has time for let offers pass. Desk: what is left to be offered
@@ -27,7 +27,7 @@ TRICKLE_PER_S = 15.0
 BACKLOG_MAX, DESK_BACKLOG_MAX = 500, 5000
 # Shares of the answers to offers. Who works and does none of these completes at once, at the desk an offer is kept.
 SILENT, DECLINING, ACCEPTING = 0.02, 0.04, 0.5
-DESK_DECLINING, DESK_ACCEPTING, DESK_COMPLETING = 0.01, 0.01, 0.02
+DESK_DECLINING, DESK_ACCEPTING, DESK_COMPLETING = 0.01, 0.01, 0.01
 PROVIDER = "acme"
 TYPES = ("tv", "internet", "phone", "wiring", "appliance", "installation")
 DESK_TYPES = ("survey", "callback")

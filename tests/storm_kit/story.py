@@ -25,7 +25,9 @@ def change(table, verb, **columns):
 
 
 class Story:
-    def __init__(self):
+    def __init__(self, kept=False):
+        """kept: the second ticket is one of the desk's, whose expert keeps the offer."""
+        self.kept = kept
         self.transactions, self.history, self.hooks, self.run = [], [], [], []
         self.records, self.seq = [], 0
         self.xids = {}  # of the transactions that belong to the story
@@ -54,6 +56,8 @@ class Story:
     def tell(self):
         self.commit(change("ticket_type", "INSERT", type="tv", title="tv"),
                     change("ticket_type_skill", "INSERT", type="tv", skill="tv", min_level=2),
+                    change("ticket_type", "INSERT", type="survey", title="survey"),
+                    change("ticket_type_skill", "INSERT", type="survey", skill="tv", min_level=1),
                     *(c for e in (1, 2) for c in (
                         change("expert", "INSERT", id=e, active="true"),
                         change("expert_skill", "INSERT", expert_id=e, skill="tv", level=2),
@@ -62,8 +66,8 @@ class Story:
         for n, (ticket, marker) in enumerate(((A, "op-1"), (B, "op-2"))):
             self.history.append({"e": "invoke", "op": n + 1, "copy": 0, "kind": "new", "key": f"k{n}",
                                  "customer_ref": marker, "t": 1.0})
-            self.commit(change("ticket", "INSERT", id=ticket, ref=REFS[ticket], customer_ref=marker, type="tv",
-                               area="28013"),
+            self.commit(change("ticket", "INSERT", id=ticket, ref=REFS[ticket], customer_ref=marker,
+                               type="survey" if self.kept and ticket == B else "tv", area="28013"),
                         self.event("ticket", ticket, "squad.ticket.created.v1", 1.1))
             self.commit(change("inbox", "INSERT", consumer="assigner", event_id=self.records[-1]["id"]))
             self.history.append({"e": "ok", "op": n + 1, "copy": 0, "kind": "new", "key": f"k{n}", "status": 201,
@@ -79,7 +83,8 @@ class Story:
         self.complete(2)
         self.reserve(3)
         self.deliver(3)
-        self.complete(3)
+        if not self.kept:
+            self.complete(3)
 
     def reserve(self, n):
         ticket, expert = JOB_OF[n]

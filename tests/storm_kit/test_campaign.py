@@ -38,3 +38,32 @@ def test_a_quick_storm_holds_every_kind_once():
     dealt = [p.id for p in faults.each_once(1, ids)]
     assert len(dealt) == len(set(dealt))
     assert set(dealt) >= {i for i in ids if faults.REGISTRY[i].quick and not i.startswith("crash-")}
+
+
+def test_only_runs_of_the_same_programs_and_load_are_added():
+    runs = [{"programs": "a", "load": "x"}, {"programs": "b", "load": "x"}, {"programs": "a", "load": "y"},
+            {"programs": "a", "load": "x"}, {}]
+    assert campaign.same(runs, runs[3]) == [runs[0], runs[3]]
+
+
+def test_the_digests_are_those_of_the_sources(tmp_path, monkeypatch):
+    before = campaign.digests()
+    assert before == campaign.digests()
+    for folder in ("src", "sql", "tests/storm"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in campaign.LOAD:
+        (tmp_path / "tests" / "storm" / name).write_text("")
+    (tmp_path / "src" / "main.c").write_text("a")
+    monkeypatch.setattr(campaign, "HERE", tmp_path)
+    first = campaign.digests()
+    (tmp_path / "src" / "main.c").write_text("b")
+    second = campaign.digests()
+    assert first["programs"] != second["programs"] and first["load"] == second["load"]
+    (tmp_path / "tests" / "storm" / "world.py").write_text("b")
+    assert campaign.digests()["load"] != second["load"]
+
+
+def test_an_aimed_kill_counts_when_it_came_in_time():
+    runs = [run(kafka_kill_prepared=5) | {"aimed_hits": {"kafka-kill-prepared": 4}},
+            run(ok=False, kafka_kill_prepared=5) | {"aimed_hits": {"kafka-kill-prepared": 5}}]
+    assert campaign.aimed(runs) == 4

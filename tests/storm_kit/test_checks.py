@@ -26,6 +26,48 @@ def test_a_good_run_passes_every_check(tmp_path):
     assert failed_checks(Story(), tmp_path) == {}
 
 
+def test_the_desk_keeps_its_offers(tmp_path):
+    assert failed_checks(Story(kept=True), tmp_path) == {}
+
+
+def accept(s, n, step=True):
+    s.commit(change("assignment", "UPDATE", id=JOBS[n], ticket_id=B, expert_id=1, state="accepted"),
+             s.event("ticket", B, "squad.ticket.accepted.v1", 5.0))
+    if step:
+        s.history.append({"e": "step", "job": JOBS[n], "step": "accept", "attempt": 1, "status": 200, "t": 5.0})
+
+
+def test_what_the_desk_accepted_is_accepted_at_the_end(tmp_path):
+    s = Story(kept=True)
+    accept(s, 3)
+    assert failed_checks(s, tmp_path) == {}
+
+
+def test_an_offer_of_the_desk_that_nobody_accepted_is_not_accepted(tmp_path):
+    s = Story(kept=True)
+    accept(s, 3, step=False)
+    assert set(failed_checks(s, tmp_path)) == {"all-done"}
+
+
+def test_an_offer_of_the_desk_that_nobody_completed_is_not_completed(tmp_path):
+    s = Story(kept=True)
+    s.complete(3)
+    s.history.pop()
+    assert set(failed_checks(s, tmp_path)) == {"all-done"}
+
+
+def test_a_ticket_of_the_desk_that_waits_at_the_end_is_found(tmp_path):
+    s = Story(kept=True)
+    s.end(3, None, "declined", "parked", "squad.ticket.requeued.v1")
+    assert "all-done" in failed_checks(s, tmp_path)
+
+
+def test_only_the_desk_may_keep_an_offer(tmp_path):
+    s = Story(kept=True)
+    s.replace(["ticket: INSERT", B], "survey", "tv")
+    assert set(failed_checks(s, tmp_path)) == {"all-done"}
+
+
 @spoil("lost", "unexpected")
 def an_acknowledged_ticket_is_not_stored(s):
     s.history[1]["id"], s.history[1]["ref"] = "cccccccc-0000-7000-8000-000000000003", "CCCCC-CCCCC"
