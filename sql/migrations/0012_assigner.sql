@@ -147,16 +147,15 @@ BEGIN ATOMIC
         SELECT d.ticket_id, d.routable_at,
                d.manager_told_at IS NULL AND d.routable_at + p.manager_s * interval '1 second' <= clock_timestamp() AS manager,
                d.customer_told_at IS NULL AND d.routable_at + p.customer_s * interval '1 second' <= clock_timestamp() AS customer,
-               p.manager_s, p.customer_s
+               p AS times
           FROM due JOIN squad.dispatch d ON d.ticket_id = due.ticket_id JOIN squad.priority p ON p.priority = d.priority
     ), told AS (
         UPDATE squad.dispatch d
            SET manager_told_at = CASE WHEN f.manager THEN clock_timestamp() ELSE d.manager_told_at END,
                customer_told_at = CASE WHEN f.customer THEN clock_timestamp() ELSE d.customer_told_at END,
-               tell_at = least(CASE WHEN d.manager_told_at IS NULL AND NOT coalesce(f.manager, false)
-                                    THEN f.routable_at + f.manager_s * interval '1 second' END,
-                               CASE WHEN d.customer_told_at IS NULL AND NOT coalesce(f.customer, false)
-                                    THEN f.routable_at + f.customer_s * interval '1 second' END)
+               tell_at = squad.tell_at(f.times, f.routable_at,
+                                       CASE WHEN f.manager THEN clock_timestamp() ELSE d.manager_told_at END,
+                                       CASE WHEN f.customer THEN clock_timestamp() ELSE d.customer_told_at END)
           FROM facts f WHERE d.ticket_id = f.ticket_id
         RETURNING d.ticket_id, f.manager, f.customer
     ), news AS (
