@@ -21,6 +21,15 @@ bench-dispatch: deps ## print how fast tickets get their experts, beside plain S
 	@/usr/bin/python3 tests/bench/dispatch.py assigners
 	@/usr/bin/python3 tests/bench/dispatch.py path
 
+.PHONY: bench-freed profile-path
+bench-freed: deps ## print how soon a freed expert has the next ticket, with 100,000 that wait
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@/usr/bin/python3 tests/bench/freed.py
+
+profile-path: deps ## print where the CPU time of a ticket goes, from its request to its webhook: RATES='500 1000'
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/bench/path
+	@/usr/bin/python3 tests/bench/path_cpu.py $(RATES)
+
 $(B)/bench/simulate: tests/bench/simulate.c $(wildcard tests/unit/assigner/sim*.c) $(wildcard tests/unit/assigner/sim*.h) $(B)/lib/libassigner.a $(B)/lib/libcommon.a
 	@mkdir -p $(@D)
 	$(call SAY,BENCH $@)
