@@ -26,16 +26,16 @@ class ChangeWhileDeciding(Frozen):
         self.thaw("assigner-1")
 
     def skills(self, db, rest):
-        rows = db.execute("SELECT expert_id, skill, level FROM squad.expert_skill WHERE expert_id % 3 <> %s AND level > 1",
+        rows = db.execute("SELECT expert_id, skill, level FROM squad.expert_skill WHERE expert_id %% 3 <> %s AND level > 1",
                           [rest]).fetchall()
         values = [list(column) for column in zip(*rows, strict=True)]
         self.undo = [("UPDATE squad.expert_skill s SET level = was.level FROM unnest(%s::int[], %s::text[], %s::int[]) "
                       "AS was (expert_id, skill, level) WHERE s.expert_id = was.expert_id AND s.skill = was.skill", values)]
-        db.execute("UPDATE squad.expert_skill SET level = 1 WHERE expert_id % 3 <> %s AND level > 1", [rest])
+        db.execute("UPDATE squad.expert_skill SET level = 1 WHERE expert_id %% 3 <> %s AND level > 1", [rest])
 
     def active(self, db, rest):
         """Not the desk: all that it has been offered would be taken back."""
-        rows = db.execute("SELECT id FROM squad.expert WHERE active AND id % 3 <> %s AND id <= %s",
+        rows = db.execute("SELECT id FROM squad.expert WHERE active AND id %% 3 <> %s AND id <= %s",
                           [rest, EXPERTS]).fetchall()
         self.undo = [("UPDATE squad.expert SET active = true WHERE id = ANY (%s)", [[i for i, in rows]])]
         db.execute("UPDATE squad.expert SET active = false WHERE id = ANY (%s)", self.undo[0][1])
