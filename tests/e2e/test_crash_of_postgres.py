@@ -23,6 +23,8 @@ def pg():
             # An abort is not flushed; by default the WAL writer does it within moments.
             db.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
             db.execute("ALTER SYSTEM SET autovacuum = off")
+            # Who reads a page with dead rows cleans it up; the page's image fills the WAL, which is then flushed.
+            db.execute("VACUUM")
         p.pg_stop()
         p.pg_start()
         yield p
