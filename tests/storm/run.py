@@ -388,6 +388,8 @@ def judge(directory, keep=False):
 
 
 def commit():
-    done = subprocess.run(["git", "-C", str(HERE), "describe", "--always", "--dirty", "--abbrev=10"],
-                          capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    """With -dirty when something else than the campaign's own file differs from it."""
+    def git(*words):
+        return subprocess.run(["git", "-C", str(HERE), *words], capture_output=True, text=True, check=False).stdout.strip()
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!tests/storm/campaign.jsonl")
+    return git("describe", "--always", "--abbrev=10") + ("-dirty" if changed else "")
