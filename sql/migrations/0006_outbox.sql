@@ -68,6 +68,31 @@ COMMENT ON TABLE squad.outbox_default IS 'Net for rows beyond the partitions mad
 
 SELECT squad.outbox_extend(2);
 
+-- min(seq) over the whole outbox would be answered by walking the key from its beginning, past every row that was
+-- published long ago. So each partition is asked first whether it has such rows at all, by the last entry of its index.
+CREATE FUNCTION squad.outbox_first(p_since pg_snapshot) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = squad, pg_temp AS $$
+DECLARE
+    v_first bigint := (SELECT min(o.seq)
+                         FROM (SELECT x.seq FROM outbox x WHERE x.xid = ANY (ARRAY(SELECT pg_snapshot_xip(p_since))) OFFSET 0) AS o);
+    v_partition regclass;
+    v_from bigint;
+    v_last xid8;
+BEGIN
+    FOR v_partition IN SELECT i.inhrelid::regclass FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+                        WHERE i.inhparent = 'outbox'::regclass AND NOT i.inhdetachpending ORDER BY c.relname LOOP
+        EXECUTE format('SELECT min(seq), max(xid) FROM %s', v_partition) INTO v_from, v_last;
+        IF v_last >= pg_snapshot_xmax(p_since) AND (v_first IS NULL OR v_from < v_first) THEN
+            EXECUTE format('SELECT min(o.seq) FROM (SELECT seq FROM %s WHERE xid >= $1 OFFSET 0) AS o', v_partition)
+               INTO v_from USING pg_snapshot_xmax(p_since);
+            v_first := least(v_first, v_from);
+        END IF;
+    END LOOP;
+    RETURN v_first;
+END $$;
+COMMENT ON FUNCTION squad.outbox_first(pg_snapshot) IS
+    'The lowest seq of the rows whose transactions were not complete in the snapshot; null: there is none. Reads no more than those rows, and of those with new transactions only one partition''s.';
+
 CREATE TABLE squad.relay_progress (
     relay              text PRIMARY KEY,
     snapshot_prev      pg_snapshot NOT NULL,

@@ -32,7 +32,7 @@ GRANT EXECUTE ON FUNCTION
 -- The relay reads the outbox and writes where it is.
 GRANT SELECT ON squad.outbox TO squad_relay;
 GRANT SELECT, INSERT, UPDATE ON squad.relay_progress, squad.relay_dead TO squad_relay;
-GRANT EXECUTE ON FUNCTION squad.outbox_extend(integer) TO squad_relay;
+GRANT EXECUTE ON FUNCTION squad.outbox_extend(integer), squad.outbox_first(pg_snapshot) TO squad_relay;
 
 -- Assigners read what decides, of a ticket no personal data, and write who has it.
 GRANT SELECT (id, ref, client_id, source, type, area, contract, created_at, customer_ref) ON squad.ticket TO squad_assigner;

@@ -226,12 +226,19 @@ static void on_wakeup(void *ctx, uint32_t events)
     (void)events;
 }
 
+/* There are notices for places that are free. */
+static bool can_fill(const struct notifier *n)
+{
+    return n->due && n->in_flight <= n->conf->concurrency * 3 / 4;
+}
+
 /* A turn costs the database the same for one notice as for thirty. The first after a calm does not
- * wait. */
+ * wait, nor do those for whom places were wanting: else a fast host would be told as many in
+ * gather_ms as it may have in flight. */
 static void gather(struct notifier *n)
 {
-    for (uint64_t now;
-         !loop_stopping(n->loop) && (now = now_ms()) - n->turned_ms < (uint64_t)n->conf->gather_ms;)
+    for (uint64_t now; !loop_stopping(n->loop) && !can_fill(n) &&
+                       (now = now_ms()) - n->turned_ms < (uint64_t)n->conf->gather_ms;)
         loop_once(n->loop, (int)(n->turned_ms + (uint64_t)n->conf->gather_ms - now));
 }
 

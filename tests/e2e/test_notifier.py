@@ -225,6 +225,17 @@ def test_2000_notices_take_less_than_3_s_and_24_mib(w):
         assert rss_kib <= 24 * 1024
 
 
+def test_one_at_a_time_is_as_fast_as_the_receiver(w):
+    """Answers gather before the next turn at the table, but not while places are wanting."""
+    ids = w.notices(w.expert(), 400)
+    p = w.start("--per-host", "1", "--gather", "100")
+    began = time.monotonic()
+    w.wait_states(ids, delivered=400)
+    took_s = time.monotonic() - began
+    w.stop(p)
+    assert took_s < 20, "400 turns of 100 ms are 40 s"
+
+
 @pytest.mark.parametrize("path,status,error", [
     ("/fail/503", 503, "HTTP status 503"), ("/fail/429", 429, "HTTP status 429"), ("/redirect", 307, "HTTP status 307"),
     ("/hang", None, "no answer within 300 ms"), ("/reset", None, None)])

@@ -108,6 +108,7 @@ static const struct grant {
     {"squad_intake", "SELECT squad.register_migration(99, 'x')", "42501"},
     {"squad_relay", "SELECT * FROM squad.outbox", ""},
     {"squad_relay", "SELECT squad.outbox_extend(1)", ""},
+    {"squad_relay", "SELECT squad.outbox_first(pg_current_snapshot())", ""},
     {"squad_relay", "SELECT * FROM squad.relay_progress", ""},
     {"squad_relay", "UPDATE squad.outbox SET type = 'x'", "42501"},
     {"squad_relay", "DELETE FROM squad.outbox", "42501"},
