@@ -244,14 +244,35 @@ int producer_dead(struct producer *p, const struct outbox_row *row, const char *
                    size, h, row->seq, reterr);
 }
 
-int producer_barrier(struct producer *p, int topic, int partition, struct err *reterr)
+int producer_barrier(struct producer *p, int topic, int partition, int64_t from, struct err *reterr)
 {
-    rd_kafka_headers_t *h = rd_kafka_headers_new(4);
+    char text[24];
+    rd_kafka_headers_t *h = rd_kafka_headers_new(5);
+    snprintf(text, sizeof text, "%" PRId64, from);
+    header(h, PRODUCER_FROM_HEADER, from < 0 ? NULL : text);
     header(h, "ce_specversion", "1.0");
     header(h, "ce_type", "squad.relay.barrier.v1");
     header(h, "ce_source", "/squad");
     header(h, "squad_txn", p->txn);
     return produce(p, topic, partition, "barrier", "{}", 2, h, -1, reterr);
+}
+
+int producer_again(struct producer *p, int topic, int partition, const rd_kafka_message_t *msg,
+                   struct err *reterr)
+{
+    rd_kafka_headers_t *had, *h = NULL;
+    if (rd_kafka_message_headers(msg, &had) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        h = rd_kafka_headers_copy(had);
+    if (!h)
+        h = rd_kafka_headers_new(1);
+    rd_kafka_header_remove(h, "squad_txn");
+    header(h, "squad_txn", p->txn);
+    char *key = strndup(msg->key ? msg->key : "", msg->key_len);
+    if (!key)
+        abort();
+    int failed = produce(p, topic, partition, key, msg->payload, msg->len, h, -1, reterr);
+    free(key);
+    return failed;
 }
 
 int producer_position(struct producer *p, const char *json, struct err *reterr)

@@ -15,6 +15,7 @@
 #include <librdkafka/rdkafka.h>
 
 #define PRODUCER_POSITION_KEY "position"
+#define PRODUCER_FROM_HEADER  "squad_from"
 
 struct producer;
 
@@ -41,8 +42,14 @@ int producer_row(struct producer *p, int topic, const struct outbox_row *row, st
 int producer_dead(struct producer *p, const struct outbox_row *row, const char *meant_for,
                   const char *reason, struct err *reterr);
 
-/* A record of ours that consumers skip, to one partition. */
-int producer_barrier(struct producer *p, int topic, int partition, struct err *reterr);
+/* A record of ours that consumers skip, to one partition. from: first offset of what its commit is
+ * to commit as well, for resend.c; -1: none. */
+int producer_barrier(struct producer *p, int topic, int partition, int64_t from,
+                     struct err *reterr);
+
+/* A record as one that was read, to a partition of this transaction. */
+int producer_again(struct producer *p, int topic, int partition, const rd_kafka_message_t *msg,
+                   struct err *reterr);
 
 /* The position, to the progress topic. */
 int producer_position(struct producer *p, const char *json, struct err *reterr);

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "loop.h"
 #include "opt.h"
 #include "position.h"
 #include "producer.h"
@@ -16,7 +17,7 @@
  * opened; 0: none is. *ret_found: a position was there and is in *ret (freed by the caller). Not
  * found, though events of a relay are in the topics: ERR_FATAL EXIT_POSITION; likewise when events
  * later than the position are visible. Kafka not answering, or a transaction that stays open:
- * ERR_RETRY. */
+ * ERR_RETRY, as when the loop is asked to stop. */
 int progress_recover(const struct conf_common *common, const struct topics *topics,
-                     struct producer *const pair[2], uint64_t known_txn, struct position *ret,
-                     bool *ret_found, struct err *reterr);
+                     struct producer *const pair[2], struct loop *loop, uint64_t known_txn,
+                     struct position *ret, bool *ret_found, struct err *reterr);

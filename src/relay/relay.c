@@ -113,7 +113,8 @@ static int recover(struct relay *r, struct err *reterr)
         leader_copied(&r->leader, r->conf->common.topic_prefix, &rows, &txn, reterr))
         return -1;
     CRASH_POINT("relay.position.before");
-    if (progress_recover(&r->conf->common, &r->topics, r->pair, txn, &r->at, &found, reterr))
+    if (progress_recover(&r->conf->common, &r->topics, r->pair, r->loop, txn, &r->at, &found,
+                         reterr))
         return -1;
     CRASH_POINT("relay.position.after");
     if (leader_identity(&r->leader, &id, reterr))

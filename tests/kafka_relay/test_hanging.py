@@ -5,8 +5,10 @@ does, by hand, and leaves partitions out of AddPartitionsToTxn: those never get 
 dropped. (The broker's check that they were added is switched off meanwhile.)
 """
 import json
+from collections import Counter
 
 import pytest
+from confluent_kafka import TopicPartition
 from kafka_raw import ABORT, COMMIT
 from relay_alone import World, header
 
@@ -58,6 +60,22 @@ class Forger:
             self.raw.end(id_, pid, epoch, end)
         return txn
 
+    def lost_barrier(self, txn, *whats):
+        """What a relay does that dies before the commit of its barrier: Kafka aborts it, and what hung with it."""
+        places = {"rows": ("tickets", self.partition), "position": ("relay.progress", 0)}
+        id_ = f"{self.w.prefix}-relay-{'ab'[txn % 2]}"
+        pid, epoch = self.raw.init_producer_id(id_)
+        reader = self.w.consumer()
+        for what in whats:
+            topic, partition = self.w.topic(places[what][0]), places[what][1]
+            first = reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
+            self.raw.add_partitions(id_, pid, epoch, [(topic, partition)])
+            self.raw.produce(id_, topic, partition, [(b"barrier", b"{}", {
+                "squad_from": str(first), "ce_specversion": "1.0", "ce_type": "squad.relay.barrier.v1",
+                "ce_source": "/squad", "squad_txn": str(txn)})], pid, epoch)
+        reader.close()
+        self.raw.end(id_, pid, epoch, ABORT)
+
 
 @pytest.fixture(scope="module")
 def world():
@@ -74,6 +92,16 @@ def world():
 def forger(world):
     """One world for all: each test goes on where the last one left it settled."""
     return Forger(world)
+
+
+@pytest.fixture
+def apart(world):
+    """A world of its own, for what leaves an order that is not right; the broker is still set as for the others."""
+    w = World()
+    try:
+        yield Forger(w)
+    finally:
+        w.close()
 
 
 def settles(forger, *verdicts):
@@ -140,6 +168,76 @@ def test_two_hang_the_first_is_committed_and_the_second_aborted(forger):
 def test_a_relay_that_died_amid_a_transaction_leaves_nothing_to_settle(forger):
     forger.send(["rows", "position"], [])
     settles(forger)
+
+
+SENT_AGAIN = "a barrier was aborted; sending again what it was to commit"
+
+
+def once(w):
+    """Every row is visible once, and the position has passed them all."""
+    ids = Counter(header(m, "ce_id") for m in w.events())
+    rows = {str(r[0]) for r in w.c.execute("SELECT id FROM squad.outbox")}
+    assert set(ids) == rows and set(ids.values()) == {1}
+    assert json.loads(w.position())["rows"] == len(rows)
+
+
+def test_a_relay_that_died_before_its_barrier_was_decided_has_taken_rows_with_it_and_they_are_sent_again(forger):
+    w, txn = forger.w, forger.send(["position"], ["rows"], COMMIT)
+    forger.lost_barrier(txn, "rows")
+    assert forger.seen() == (0, 1)
+    assert SENT_AGAIN in settles(forger)
+    again = [m for m in w.events("tickets")][-3:]
+    assert [header(m, "squad_txn") for m in again] == [str(txn + 1)] * 3 and len({header(m, "ce_id") for m in again}) == 3
+    assert SENT_AGAIN not in settles(forger), "once is enough"
+
+
+def test_the_position_was_lost_with_its_barrier_and_is_written_again(forger):
+    txn = forger.send(["rows"], ["position"], COMMIT)
+    forger.lost_barrier(txn, "position")
+    assert forger.seen() == (3, 0)
+    assert SENT_AGAIN in settles(forger)
+    assert json.loads(forger.w.position()) == forger.at | {"txn": txn + 1}
+
+
+def test_all_of_it_was_lost_with_its_barrier(forger):
+    txn = forger.send([], ["rows", "position"])
+    forger.send(["rows", "position"], [], ABORT)
+    forger.lost_barrier(txn, "rows", "position")
+    assert forger.seen() == (0, 0)
+    assert SENT_AGAIN in settles(forger)
+
+
+def test_rows_that_a_later_transaction_has_overtaken_are_not_lost(apart):
+    """Their order is: nothing can be put before what readers may have seen."""
+    w, txn = apart.w, apart.send([], ["rows", "position"])
+    later = apart.send(["rows", "position"], [], COMMIT)
+    apart.lost_barrier(txn, "rows", "position")
+    assert apart.seen() == (3, 1)
+    assert SENT_AGAIN in w.drain()
+    once(w)
+    assert txns(w)[-6:] == [str(later)] * 3 + [str(later + 1)] * 3
+
+
+def test_what_was_sent_again_hangs_and_is_lost_with_its_barrier_too(forger):
+    """By hand, as the relay sends again: the rows are in the log twice, and become visible once."""
+    w, raw = forger.w, forger.raw
+    txn = forger.send(["position"], ["rows"], COMMIT)
+    place = (w.topic("tickets"), forger.partition)
+    lost = [m for m in w.read("tickets", isolation="read_uncommitted") if header(m, "squad_txn") == str(txn)
+            and header(m, "ce_type") == "squad.test.v1"][-3:]
+    forger.lost_barrier(txn, "rows")
+    id_ = f"{w.prefix}-relay-{'ab'[(txn + 1) % 2]}"
+    pid, epoch = raw.init_producer_id(id_)
+    raw.add_partitions(id_, pid, epoch, [(w.topic("relay.progress"), 0)])
+    raw.produce(id_, *place, [(m.key(), m.value(), {k: v.decode() for k, v in m.headers()} | {"squad_txn": str(txn + 1)})
+                              for m in lost], pid, epoch)
+    forger.at["txn"] = txn + 1
+    raw.produce(id_, w.topic("relay.progress"), 0,
+                [(b"position", json.dumps(forger.at).encode(), {"squad_txn": str(txn + 1)})], pid, epoch)
+    raw.end(id_, pid, epoch, COMMIT)
+    forger.lost_barrier(txn + 1, "rows")
+    assert SENT_AGAIN in w.drain()
+    once(w)
 
 
 def test_a_transaction_of_another_stays_open_and_the_relay_waits_and_says_so(forger):
