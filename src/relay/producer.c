@@ -89,7 +89,8 @@ static rd_kafka_conf_t *make_conf(struct producer *p, const struct producer_opti
     return conf;
 }
 
-static int init_transactions(struct producer *p, int timeout_ms, struct err *reterr)
+static int init_transactions(struct producer *p, struct loop *loop, int timeout_ms,
+                             struct err *reterr)
 {
     uint64_t until = now_ms() + (uint64_t)timeout_ms;
     CRASH_POINT("relay.init.before");
@@ -98,7 +99,10 @@ static int init_transactions(struct producer *p, int timeout_ms, struct err *ret
         CRASH_POINT("relay.init.after");
         if (!error)
             return 0;
-        bool again = rd_kafka_error_is_retriable(error) && now_ms() < until;
+        if (loop)
+            loop_once(loop, 0);
+        bool again = rd_kafka_error_is_retriable(error) && now_ms() < until &&
+                     !(loop && loop_stopping(loop));
         kafka_err_take(reterr, error, "take over the relay's transactions");
         if (!again)
             return -1;
@@ -121,7 +125,7 @@ int producer_open(struct producer **ret, const struct producer_options *options,
     }
     for (int i = 0; i < TOPIC_COUNT; i++)
         p->topic[i] = rd_kafka_topic_new(p->rk, options->topics->name[i], NULL);
-    if (init_transactions(p, timeout_ms, reterr)) {
+    if (init_transactions(p, options->loop, timeout_ms, reterr)) {
         producer_close(p);
         return -1;
     }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "err.h"
+#include "loop.h"
 #include "opt.h"
 #include "outbox.h"
 #include "topics.h"
@@ -24,6 +25,7 @@ struct producer_options {
     const struct topics *topics;
     int index;          /* 0 or 1: PREFIX-relay-a, PREFIX-relay-b */
     int transaction_ms; /* transaction.timeout.ms */
+    struct loop *loop;  /* asked to stop: it is given up; may be NULL */
 };
 
 /* Makes the handle and init_transactions, which fences every older producer with the same id.

@@ -63,7 +63,8 @@ static int open_pair(struct relay *r, struct err *reterr)
         struct producer_options o = {.common = &r->conf->common,
                                      .topics = &r->topics,
                                      .index = i,
-                                     .transaction_ms = (int)r->conf->transaction_ms};
+                                     .transaction_ms = (int)r->conf->transaction_ms,
+                                     .loop = r->loop};
         if (producer_open(&r->pair[i], &o, OPEN_TIMEOUT_MS, reterr))
             return -1;
         leader_keep(&r->leader);

@@ -5,6 +5,7 @@ does, by hand, and leaves partitions out of AddPartitionsToTxn: those never get 
 dropped. (The broker's check that they were added is switched off meanwhile.)
 """
 import json
+import time
 from collections import Counter
 
 import pytest
@@ -248,6 +249,9 @@ def test_a_transaction_of_another_stays_open_and_the_relay_waits_and_says_so(for
     raw.add_partitions(id_, pid, epoch, [place])
     raw.produce(id_, *place, [(b"x", b"{}", {})], pid, epoch)
     w.write(3)
+    r = w.start().wait_log("could not settle a transaction that hangs")
+    at = time.monotonic()
+    assert r.stop() == 0 and time.monotonic() - at < 2, "it looks again and again, and ends when it is asked to"
     r = w.start("--drain").wait_log("could not settle a transaction that hangs")
     raw.end(id_, pid, epoch, ABORT)
     assert r.wait() == 0
