@@ -1,5 +1,5 @@
 # Tests: unit without services, the rest against a private PostgreSQL and a private Kafka.
-.PHONY: test test-unit test-services test-e2e check-asan check-fast
+.PHONY: test test-unit test-services test-e2e check-asan check-analyzer
 
 test: deps ## run all tests on real parts, from nothing
 	@$(MAKE) --no-print-directory -j$(JOBS) all test-bins bench-bins fault

@@ -46,8 +46,9 @@ def test_what_was_published_long_ago_is_not_read(w):
     since = w.one(SNAPSHOT)
     w.c.execute(WRITE, (100,))
     w.c.execute("SET enable_seqscan = off")
+    w.one("SELECT squad.outbox_first(%s)", since)  # what a session reads of the catalogue once is not counted
     plan = w.one("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT squad.outbox_first(%s)", since)
     plan = (plan if isinstance(plan, list) else json.loads(plan))[0]["Plan"]
     w.c.execute("RESET enable_seqscan")
     pages = w.one("SELECT pg_relation_size('squad.outbox_000000') / 8192")
-    assert pages > 1000 and plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 1200
+    assert pages > 1000 and plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 300
