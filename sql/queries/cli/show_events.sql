@@ -7,13 +7,14 @@ SELECT (extract(epoch FROM at) * 1000000)::bigint AS at_us, kind, program, detai
          WHERE t.id = $1
         UNION ALL
         SELECT v.at, v.seq, v.kind,
-               CASE WHEN v.kind IN ('review', 'parked', 'reserved') THEN 'assigner'
-                    WHEN v.kind = 'completed' THEN 'intake' ELSE 'notifier' END,
+               CASE WHEN v.actor ~ '^(assigner|notifier)/' THEN split_part(v.actor, '/', 1)
+                    WHEN v.kind = 'released' THEN 'squad' ELSE 'intake' END,
                v.detail || jsonb_strip_nulls(jsonb_build_object('actor', v.actor, 'expert', e.name,
                    'why', CASE WHEN v.kind = 'reserved' THEN a.why END,
-                   'attempt', CASE WHEN v.kind = 'reserved' THEN a.attempt END))
+                   'attempt', CASE WHEN v.kind = 'reserved' THEN a.attempt END,
+                   'due_us', (extract(epoch FROM (v.detail->>'due')::timestamptz) * 1000000)::bigint))
           FROM ticket_event v
-          LEFT JOIN assignment a ON a.id::text = v.detail->>'assignment_id'
-          LEFT JOIN expert e ON e.id::text = v.detail->>'expert_id'
+          LEFT JOIN assignment a ON a.id = (v.detail->>'assignment_id')::uuid
+          LEFT JOIN expert e ON e.id = (v.detail->>'expert_id')::integer
          WHERE v.ticket_id = $1) AS happened (at, seq, kind, program, detail)
  ORDER BY at, seq

@@ -142,7 +142,7 @@ static const char assign[] =
     " n AS (INSERT INTO notice (assignment_id, ticket_id, expert_id, channel, message)"
     " SELECT id, ticket_id, expert_id, 'webhook', 'offer' FROM a RETURNING id),"
     " v AS (INSERT INTO ticket_event (ticket_id, kind, actor, detail)"
-    " SELECT ticket_id, 'reserved', 'assigner-1', jsonb_build_object('assignment_id', id,"
+    " SELECT ticket_id, 'reserved', 'assigner/1', jsonb_build_object('assignment_id', id,"
     " 'expert_id', expert_id) FROM a)"
     " SELECT id FROM a";
 
@@ -159,7 +159,7 @@ void plant_ticket(struct world *w, int expert, bool done, struct planted *ret)
                    ret->id));
     free(world_sql(w,
                    "SELECT count(*) FROM notice_finish((SELECT array_agg(id) FROM notice WHERE "
-                   "ticket_id = '%s'), '{t}', '{204}', '{null}', 'notifier-1')",
+                   "ticket_id = '%s'), '{t}', '{204}', '{null}', 'notifier/1')",
                    ret->id));
     if (done)
         free(world_sql(w, "SELECT count(*) FROM assignment_complete('%s', 'client demo')",

@@ -106,6 +106,63 @@ Test(show, without_kafka_the_tables_still_speak)
     world_drop(&w);
 }
 
+static void expect_line(const char *text, const char *label, const char *program, const char *what)
+{
+    const char *at = text;
+    while ((at = strstr(at, label)) != NULL) {
+        const char *end = strchrnul(at, '\n');
+        char *line = strndup(at, (size_t)(end - at));
+        bool good = strstr(line, program) && strstr(line, what);
+        free(line);
+        if (good)
+            return;
+        at = end;
+    }
+    cr_expect(false, "no line with %s, %s and %s in\n%s", label, program, what, text);
+}
+
+Test(show, every_step_is_said_in_words)
+{
+    struct world w;
+    struct planted p, q;
+    world_make(&w, WORLD_MIGRATED | WORLD_SEEDED);
+    plant_ticket(&w, 1, false, &p);
+    free(world_sql(
+        &w, "SELECT outcome FROM ticket_prioritize('%s', 1, NULL, 'a clinic', 'client desk')",
+        p.id));
+    free(world_sql(&w, "SELECT outcome FROM offer_accept('%s', 1, 'client phone')", p.assignment));
+    free(world_sql(&w, "SELECT outcome FROM job_move('%s', 1, 'en_route', 'client phone')",
+                   p.assignment));
+    free(world_sql(
+        &w, "SELECT outcome FROM ticket_reassign('%s', 2, 'nearer', true, 'client desk')", p.id));
+    free(world_sql(&w, "SELECT outcome FROM ticket_cancel('%s', 'solved by phone', 'client a/b')",
+                   p.id));
+    struct ran r = world_squad(&w, "", "ticket show %s --no-kafka", p.ref);
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    expect_line(r.out, "assigned", "assigner", "5 of 12 fit, load 0, idle for");
+    expect_line(r.out, "prioritized", "intake", "priority 1, before 3, due 2");
+    expect_line(r.out, "prioritized", "intake", ": a clinic, by client desk");
+    expect_line(r.out, "accepted", "intake", "(expert 1), by client phone");
+    expect_line(r.out, "en route", "intake", "(expert 1), by client phone");
+    expect_line(r.out, "reassigned", "intake", "(expert 2), before expert 1: nearer, by");
+    expect_line(r.out, "canceled", "intake", "(expert 2): solved by phone, by client a/b");
+    ran_free(&r);
+    plant_ticket(&w, 1, false, &q);
+    free(world_sql(&w, "SELECT outcome FROM offer_decline('%s', 1, 'too_far', 'client phone')",
+                   q.assignment));
+    free(world_sql(&w,
+                   "UPDATE priority SET manager_s = 0, customer_s = 0; "
+                   "UPDATE dispatch SET tell_at = now() WHERE ticket_id = '%s'",
+                   q.id));
+    free(world_sql(&w, "SELECT count(*) FROM waiting_tell(10, 'assigner/1')"));
+    r = world_squad(&w, "", "ticket show %s --no-kafka", q.ref);
+    expect_line(r.out, "declined", "intake", "(expert 1): too_far, by client phone");
+    expect_line(r.out, "manager told", "assigner", "that it still waits");
+    expect_line(r.out, "customer told", "assigner", "that it still waits");
+    ran_free(&r);
+    world_drop(&w);
+}
+
 Test(status, shows_rows_lag_and_loads)
 {
     struct world w;
