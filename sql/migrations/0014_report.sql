@@ -248,7 +248,7 @@ COMMENT ON COLUMN rpt.ticket.ticket_id IS 'Id, a UUID version 7.';
 COMMENT ON COLUMN rpt.ticket.type IS 'Type as it was posted.';
 COMMENT ON COLUMN rpt.ticket.area IS 'Postcode.';
 COMMENT ON COLUMN rpt.ticket.source IS 'Where it came from: web, phone, …';
-COMMENT ON COLUMN rpt.ticket.state IS 'received, review, parked, assigned, completed or canceled.';
+COMMENT ON COLUMN rpt.ticket.state IS 'received, quarantined, review, parked, assigned, completed or canceled.';
 COMMENT ON COLUMN rpt.ticket.flags IS 'What a person should look at: unknown_type, unknown_contract.';
 COMMENT ON COLUMN rpt.ticket.priority IS 'Priority, 1 (first) to 5; null while no assigner has seen it.';
 COMMENT ON COLUMN rpt.ticket.created_at IS 'When it was stored.';
@@ -278,7 +278,7 @@ SELECT s.ref, row_number() OVER w AS step, s.at,
         SELECT t.ref, e.seq, e.at, e.kind, e.actor, x.name, e.detail
           FROM squad.ticket t
           JOIN squad.ticket_event e ON e.ticket_id = t.id
-          LEFT JOIN squad.expert x ON x.id::text = e.detail ->> 'expert_id') AS s
+          LEFT JOIN squad.expert x ON x.id = (e.detail ->> 'expert_id')::integer) AS s
 WINDOW w AS (PARTITION BY s.ref ORDER BY s.seq);
 COMMENT ON VIEW   rpt.timeline IS 'What happened to a ticket, one row per step. Ask for one ref.';
 COMMENT ON COLUMN rpt.timeline.ref IS 'Reference of the ticket.';
