@@ -173,7 +173,7 @@ BEGIN
     UPDATE dispatch d
        SET state = 'parked', since = clock_timestamp(), parked = '{"released": true}',
            routable_at = clock_timestamp(), retry_at = clock_timestamp(),
-           assign_due = CASE WHEN d.by_hand THEN d.assign_due ELSE clock_timestamp() + p.due_s * interval '1 second' END,
+           assign_due = CASE WHEN d.by_hand THEN d.assign_due ELSE d.created_at + p.due_s * interval '1 second' END,
            tell_at = tell_at(p, clock_timestamp(), d.manager_told_at, d.customer_told_at)
       FROM priority p
      WHERE d.ticket_id = v_ticket AND d.state = 'quarantined' AND p.priority = d.priority;
