@@ -53,7 +53,6 @@ GRANT EXECUTE ON FUNCTION
 GRANT SELECT ON squad.ticket, squad.dispatch, squad.assignment, squad.expert_contact, squad.retry_policy TO squad_notifier;
 GRANT SELECT (id, name, active, status, status_reason) ON squad.expert TO squad_notifier;
 GRANT SELECT, UPDATE ON squad.notice TO squad_notifier;
-GRANT SELECT, INSERT ON squad.inbox TO squad_notifier;
 GRANT INSERT ON squad.ticket_event, squad.outbox TO squad_notifier;
 GRANT EXECUTE ON FUNCTION squad.notice_finish(uuid[], boolean[], integer[], text[], text) TO squad_notifier;
 

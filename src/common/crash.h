@@ -3,7 +3,7 @@
  *
  * Compiled into a fault build only (make FAULT=1); anywhere else CRASH_POINT is
  * nothing and the programs contain no trace of it. Names are step.before and
- * step.after, behind the program's name: intake.store.before. A name that
+ * step.after, behind the program's name: relay.commit.after. A name that
  * begins with a dot, in src/common, gets the name of the program that runs.
  *
  *   SQUAD_CRASH=list                    print the program's points and exit
