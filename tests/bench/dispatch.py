@@ -54,13 +54,17 @@ class Bench:
         self.begin()
 
     def begin(self):
-        """What follows is the arm."""
+        """What follows is the arm. A session that made it ends a moment after its client."""
+        time.sleep(0.5)
         self.backends_before_s = self.backends_cpu_s()
 
-    def pg_us(self, tickets):
-        """CPU time in PostgreSQL's sessions for each ticket: it hardly depends on what else the machine does."""
+    def pg_s(self):
+        """CPU time of the arm in PostgreSQL's sessions: it hardly depends on what else the machine does."""
         time.sleep(0.5)  # the sessions end, and their parent adds them up
-        return f"{(self.backends_cpu_s() - self.backends_before_s) / tickets * 1e6:.0f} us CPU a ticket in PostgreSQL"
+        return self.backends_cpu_s() - self.backends_before_s
+
+    def pg_us(self, tickets):
+        return f"{self.pg_s() / tickets * 1e6:.0f} us CPU a ticket in PostgreSQL"
 
     def note(self, arm, rate, more=""):
         self.rates.setdefault(arm, []).append(rate)
@@ -101,9 +105,8 @@ def peak(process):
     return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())[1]) / 1024
 
 
-def ours(b, arm):
-    """The real assigner with what no event has brought: PostgreSQL alone does something."""
-    b.backlog()
+def drain(b):
+    """The real assigner until nothing waits: (seconds, CPU seconds of its own, MiB at most)."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.monotonic()
     p = b.assigner("--drain")
@@ -117,10 +120,28 @@ def ours(b, arm):
     wall = time.monotonic() - start
     assert p.returncode == 0, p.stderr.read()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, rss
+
+
+def roster(b, experts):
+    """What an assigner does once, when it starts: nothing waits. (CPU seconds in PostgreSQL, in the assigner)"""
+    b.begin()
+    wall, cpu_s, rss = drain(b)
+    pg_s = b.pg_s()
+    print(f"  {experts:,} experts: reading the roster, once: {wall:.2f} s from start to exit, CPU {pg_s * 1e3:.0f} ms in PostgreSQL,"
+          f" {cpu_s * 1e3:.0f} ms in the assigner, {rss:.1f} MiB", flush=True)
+    return pg_s, cpu_s
+
+
+def ours(b, arm, once=(0, 0)):
+    """With what no event has brought, so that PostgreSQL alone does something. once: CPU that is not a ticket's."""
+    b.backlog()
+    wall, cpu_s, rss = drain(b)
+    pg_s = b.pg_s()
     n, took = b.assigned()
     assert n == TICKETS, f"{n} of {TICKETS} tickets are assigned"
-    b.note(arm, n / took, f"{wall:.2f} s from start to exit, {b.pg_us(n)}, {cpu / n * 1e6:.1f} us in the assigner, {rss:.1f} MiB")
+    b.note(arm, n / took, f"{wall:.2f} s from start to exit, {(pg_s - once[0]) / n * 1e6:.0f} us CPU a ticket in PostgreSQL,"
+           f" {(cpu_s - once[1]) / n * 1e6:.1f} us in the assigner, {rss:.1f} MiB")
 
 
 def statement(name):
@@ -192,9 +213,10 @@ def database():
             print(f"{experts:,} experts, {TICKETS:,} tickets", flush=True)
             b.company(experts)
             ours(b, "warm-up")
+            once = roster(b, experts)
             for _ in range(RUNS):
                 at = f"{experts:,} experts: "
-                ours(b, at + "ours, set-wise")
+                ours(b, at + "ours, set-wise", once)
                 for clients in (1, 2, 3):
                     limit(b, at + f"the statement alone, {clients} connections", clients)
                 one(b, at + "ours, one ticket a transaction", 4)
