@@ -52,6 +52,7 @@ static int send_barrier(struct recovery *r, enum settle_verdict verdict, struct 
                              verdict == SETTLE_COMMIT ? part->lso : -1, reterr))
             return -1;
     }
+    CRASH_POINT("relay.barrier.after");
     int failed = verdict == SETTLE_COMMIT ? producer_commit(p, recovery_keep_waiting, &wait, reterr)
                                           : producer_abort(p, RECOVERY_SCAN_MS, reterr);
     CRASH_POINT("relay.settle.after");

@@ -21,7 +21,7 @@ PROGRAMS = ("intake", "relay", "assigner", "notifier")
 GOAL, GOAL_CRASH_POINT, GOAL_AIMED_EACH = 20, 10, 48
 GOAL_AIMED, GOAL_FAULTS, GOAL_TICKETS = 150, 2000, 1000000
 AIMED = ("kafka-kill-prepared", "kafka-relay-kill-prepared", "kafka-forgets-markers", "kafka-relay-forgets-markers",
-         "crash-relay.settle.before", "crash-relay.settle.after")
+         "crash-relay.settle.before", "crash-relay.settle.after", "crash-relay.barrier.after")
 
 
 def digest(paths):

@@ -245,7 +245,7 @@ class Storm:
         healed = time.monotonic()
         self.phase("healed")
         until = healed + self.o.drain_wait
-        posted = None
+        posted, acked = None, -1
         left = {}
         while time.monotonic() < until:
             stats = self.world.call("stats")
@@ -253,8 +253,8 @@ class Storm:
                 raise RuntimeError(f"the client failed: {stats['failure']}")
             if not stats["posting"]:
                 posted = posted or time.monotonic()
-            elif posted is None and not self.o.flood and stats["acked"] < self.o.tickets:
-                until = time.monotonic() + self.o.drain_wait  # the faults were over before the load
+            elif posted is None and not self.o.flood and acked < stats["acked"] < self.o.tickets:
+                until, acked = time.monotonic() + self.o.drain_wait, stats["acked"]  # the faults were over before the load
             left = self.left() | {"posting": stats["posting"], "working": stats["working"]}
             if left["tickets"]:
                 self.changes.back_from_break()

@@ -91,7 +91,7 @@ class CrashPoint(Fault):
 
 
 class CrashWhileSettling(CrashPoint, AimedKill):
-    """relay.settle is passed only when a broker has forgotten markers."""
+    """relay.settle and relay.barrier are passed only when a broker has forgotten markers."""
     forgets = True
 
     def nudge(self, _step):
@@ -106,7 +106,7 @@ class CrashWhileSettling(CrashPoint, AimedKill):
 
 
 def register(program, point):
-    settles = point.startswith("relay.settle")
+    settles = point.startswith(("relay.settle", "relay.barrier"))
 
     @fault(f"crash-{point}", locks=[program] + (["kafka"] if settles else []),
            touches=[program] + (["kafka"] if settles else []), hold_s=(0.0, 0.5),
