@@ -89,7 +89,8 @@ class Bench:
                               " FROM squad.assignment WHERE state = 'reserved'").fetchone()
 
     def pgbench(self, script, clients, transactions):
-        env = os.environ | {"PGOPTIONS": "-c search_path=squad"}
+        # As every session of ours: a plan that was made while a table was empty must not scan it when it is full.
+        env = os.environ | {"PGOPTIONS": "-c search_path=squad -c enable_seqscan=off -c jit=off -c plan_cache_mode=force_generic_plan"}
         done = subprocess.run([str(PG_BIN / "pgbench"), "-n", "-M", "prepared", "-f", str(script), "-c", str(clients),
                                "-j", str(min(clients, 2)), "-t", str(transactions), "-D", "n=0", "-D",
                                f"clients={clients}", self.s.env["SQUAD_DB"]], env=env, text=True, capture_output=True,
