@@ -12,10 +12,12 @@ enum { LIST_ITEMS_MAX = 65535 };
 const struct span span_always = {INT64_MIN, INT64_MAX};
 const struct span span_never = {INT64_MAX, INT64_MAX};
 
+/* Skills, and areas behind them, are one block: of 100,000 experts two would be 3 MiB more. */
+_Static_assert(sizeof(struct skill_level) == sizeof(uint32_t), "one block of both");
+
 static void free_expert(struct expert *e)
 {
     free(e->skills);
-    free(e->areas);
 }
 
 void roster_free(struct roster *r)
@@ -75,7 +77,8 @@ static void read_areas(struct roster *r, struct expert *e, const char *list)
     const char *item;
     size_t size;
     while (e->n_areas < LIST_ITEMS_MAX && names_next(&list, &item, &size)) {
-        e->areas = mem_resize(e->areas, (size_t)e->n_areas + 1, sizeof *e->areas);
+        e->skills = mem_resize(e->skills, (size_t)e->n_skills + e->n_areas + 1, sizeof *e->skills);
+        e->areas = (uint32_t *)(void *)(e->skills + e->n_skills);
         e->areas[e->n_areas++] = names_put(&r->prefixes, item, size);
         if (size > r->prefix_max)
             r->prefix_max = size;

@@ -43,8 +43,8 @@ struct expert {
     bool woken; /* may have room for waiting tickets */
     bool held;  /* locked in the transaction at hand */
     uint16_t n_skills, n_areas;
-    struct skill_level *skills; /* owned */
-    uint32_t *areas;            /* owned: numbers in roster.prefixes */
+    struct skill_level *skills; /* owned, with the areas */
+    uint32_t *areas;            /* numbers in roster.prefixes */
 };
 
 /* Experts who have one prefix among their areas. */
