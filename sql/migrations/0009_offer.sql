@@ -297,13 +297,60 @@ END $$;
 COMMENT ON FUNCTION squad.assignment_complete(uuid, text, text) IS
     'Completes a live assignment, from whatever live state, and frees its slot; other offers of the ticket are rescinded. outcome: completed, already (it was before: no effect), gone (it had ended otherwise), missing.';
 
-CREATE FUNCTION squad.notice_finish(p_notices uuid[], p_delivered boolean[], p_statuses integer[], p_errors text[], p_actor text)
+CREATE FUNCTION squad.notices_held(p_notices uuid[], p_delivered boolean[]) RETURNS uuid[]
+LANGUAGE plpgsql SET search_path = squad, pg_temp AS $$
+DECLARE
+    v_tickets uuid[] := ARRAY(
+        SELECT d.ticket_id FROM dispatch d
+         WHERE d.ticket_id IN (SELECT n.ticket_id FROM notice n WHERE n.id = ANY (p_notices)) FOR UPDATE SKIP LOCKED);
+    v_assignments uuid[] := ARRAY(
+        SELECT a.id FROM assignment a
+         WHERE a.id IN (SELECT n.assignment_id FROM notice n WHERE n.id = ANY (p_notices)) FOR UPDATE SKIP LOCKED);
+    v_lost uuid[] := ARRAY(SELECT i.id FROM unnest(p_notices, p_delivered) AS i (id, delivered) WHERE NOT i.delivered);
+    v_experts integer[] := ARRAY(
+        SELECT l.expert_id FROM expert_load l JOIN expert e ON e.id = l.expert_id
+         WHERE l.expert_id IN (SELECT n.expert_id FROM notice n WHERE n.id = ANY (v_lost))
+           FOR UPDATE OF l SKIP LOCKED FOR NO KEY UPDATE OF e SKIP LOCKED);
+    -- An exclusion refers to it.
+    v_excluded uuid[] := ARRAY(
+        SELECT t.id FROM ticket t
+         WHERE t.id IN (SELECT n.ticket_id FROM notice n WHERE n.id = ANY (v_lost)) FOR KEY SHARE SKIP LOCKED);
+    v_notices uuid[] := ARRAY(SELECT n.id FROM notice n WHERE n.id = ANY (p_notices) FOR UPDATE SKIP LOCKED);
+BEGIN
+    RETURN ARRAY(
+        SELECT n.id FROM notice n
+         WHERE n.id = ANY (p_notices)
+           AND (n.id <> ALL (v_notices)
+                OR n.ticket_id <> ALL (v_tickets) AND EXISTS (SELECT FROM dispatch d WHERE d.ticket_id = n.ticket_id)
+                OR n.assignment_id IS NOT NULL AND n.assignment_id <> ALL (v_assignments)
+                OR n.id = ANY (v_lost) AND (n.expert_id IS NOT NULL AND n.expert_id <> ALL (v_experts)
+                                            OR n.ticket_id IS NOT NULL AND n.ticket_id <> ALL (v_excluded))));
+END $$;
+COMMENT ON FUNCTION squad.notices_held(uuid[], boolean[]) IS
+    'Locks what notice_finish changes, as far as nobody else holds it, and waits for nothing. Returns the notices of which somebody holds a row. For notice_finish.';
+
+CREATE FUNCTION squad.notice_finish(p_notices uuid[], p_delivered boolean[], p_statuses integer[], p_errors text[], p_actor text,
+                                    p_skip_locked boolean DEFAULT false)
 RETURNS TABLE (notice_id uuid, notice_state text, assignment_state text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     v_lost uuid[] := '{}';
+    v_held uuid[];
 BEGIN
+    IF p_skip_locked THEN
+        v_held := notices_held(p_notices, p_delivered);
+        RETURN QUERY SELECT h.id, 'locked', NULL::text FROM unnest(v_held) AS h (id);
+        SELECT array_agg(i.id), array_agg(i.delivered), array_agg(i.status), array_agg(i.error)
+          INTO p_notices, p_delivered, p_statuses, p_errors
+          FROM unnest(p_notices, p_delivered, p_statuses, p_errors) AS i (id, delivered, status, error)
+         WHERE i.id <> ALL (v_held);
+        -- Its result is known: as long as the caller lives, nobody sends it again.
+        UPDATE notice n SET next_attempt_at = clock_timestamp() + interval '15 s'
+          FROM (SELECT m.id FROM notice m WHERE m.id = ANY (v_held) AND m.state = 'sending' AND m.claimed_by = p_actor
+                   AND m.next_attempt_at < clock_timestamp() + interval '5 s' FOR UPDATE SKIP LOCKED) AS mine
+         WHERE n.id = mine.id;
+    END IF;
     PERFORM FROM dispatch d
       WHERE d.ticket_id IN (SELECT n.ticket_id FROM notice n WHERE n.id = ANY (p_notices))
       ORDER BY d.ticket_id FOR UPDATE;
@@ -369,7 +416,7 @@ BEGIN
         PERFORM assignments_end(v_lost, 'undeliverable', 'the notice could not be delivered', p_actor);
     END IF;
 END $$;
-COMMENT ON FUNCTION squad.notice_finish(uuid[], boolean[], integer[], text[], text) IS
-    'Records final results of notices, set-wise. An offer delivered: the assignment is offered and its clock starts. Not delivered: its slot is freed, and when nobody else has an offer the ticket goes to the next expert. A notice that has ended already is left as it is.';
+COMMENT ON FUNCTION squad.notice_finish(uuid[], boolean[], integer[], text[], text, boolean) IS
+    'Records final results of notices, set-wise. An offer delivered: the assignment is offered and its clock starts. Not delivered: its slot is freed, and when nobody else has an offer the ticket goes to the next expert. A notice that has ended already is left as it is. p_skip_locked: waits for nobody; a notice of which somebody holds a row is left too, for the next call (notice_state locked), and its claim lasts.';
 
 SELECT squad.register_migration(9, 'offer');

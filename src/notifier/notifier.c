@@ -14,10 +14,12 @@ enum {
     CLOSE_TIMEOUT_MS = 3000,
     RETRY_MS = 250,
     STATEMENT_TIMEOUT_MS = 30000,
-    LOCK_TIMEOUT_MS = 10000,
+    LOCK_TIMEOUT_MS = 250,  /* nobody is told, and no answer read, while it waits */
     CLAIM_MARGIN_MS = 5000, /* a claim outlives the attempt's own time-out by this */
     CLAIM_MAX = 64,         /* notices claimed in one statement */
-    PASS_MS = 50,           /* at most so often it looks past the notices of full hosts */
+    CLAIMS_A_TURN =
+        16,       /* what can not be sent takes no place: the loop has its turn all the same */
+    PASS_MS = 50, /* at most so often it looks past the notices of full hosts */
 };
 
 struct notifier {
@@ -44,7 +46,7 @@ static const struct pg_stmt stmts[] = {
     {"claim", sql_claim, 7, false},
     {"reclaim", sql_reclaim, 1, false},
     {"retry", sql_retry, 6, false},
-    {"finish", sql_finish, 5, false},
+    {"finish", sql_finish, 6, false},
 };
 
 static int connect_database(struct notifier *n, struct err *reterr)
@@ -158,14 +160,21 @@ static bool is_due(struct notifier *n)
     return n->due || now - n->swept_ms >= (uint64_t)n->conf->sweep_ms;
 }
 
+/* A result that is still to be written has the place of its notice, unless it waits for others. */
+static long room(const struct notifier *n)
+{
+    size_t held = results_held(&n->results);
+    if (held >= RESULTS_HELD_MAX)
+        return 0;
+    return n->conf->concurrency - n->in_flight - (long)(n->results.n - held);
+}
+
 /* As many as there is room for. */
 static int claim(struct notifier *n, struct err *reterr)
 {
-    while (n->in_flight < n->conf->concurrency && is_due(n)) {
-        long room = n->conf->concurrency - n->in_flight;
-        if (claim_some(n, room < CLAIM_MAX ? (int)room : CLAIM_MAX, reterr))
+    for (int i = 0; i < CLAIMS_A_TURN && room(n) > 0 && is_due(n); i++)
+        if (claim_some(n, room(n) < CLAIM_MAX ? (int)room(n) : CLAIM_MAX, reterr))
             return -1;
-    }
     return 0;
 }
 
@@ -173,7 +182,7 @@ static int claim(struct notifier *n, struct err *reterr)
 static int cycle(struct notifier *n, struct err *reterr)
 {
     n->turned_ms = now_ms();
-    if (n->results.n) {
+    if (results_wait_ms(&n->results) == 0) {
         if (results_write(&n->results, n->pg, n->actor, reterr))
             return -1;
         n->empty = false; /* what waited for the end of an offer's message is due now */
@@ -242,6 +251,15 @@ static void gather(struct notifier *n)
         loop_once(n->loop, (int)(n->turned_ms + (uint64_t)n->conf->gather_ms - now));
 }
 
+/* Until the next turn, when nothing happens. */
+static int wait_ms(const struct notifier *n)
+{
+    int results_ms = results_wait_ms(&n->results);
+    if (n->due && room(n) > 0 && !loop_stopping(n->loop))
+        return 0;
+    return results_ms >= 0 && results_ms < n->conf->sweep_ms ? results_ms : (int)n->conf->sweep_ms;
+}
+
 static int run(struct notifier *n, struct err *reterr)
 {
     while (!is_done(n)) {
@@ -257,8 +275,7 @@ static int run(struct notifier *n, struct err *reterr)
             *reterr = err;
             return -1;
         }
-        bool more = failed || n->results.n || (n->due && n->in_flight < n->conf->concurrency);
-        loop_once(n->loop, more || is_done(n) ? 0 : (int)n->conf->sweep_ms);
+        loop_once(n->loop, failed || is_done(n) ? 0 : wait_ms(n));
         gather(n);
     }
     return 0;

@@ -382,6 +382,126 @@ def test_two_notifiers_share_the_work_and_send_nothing_twice(w):
     assert set(actors) == {"notifier/x", "notifier/y"}
 
 
+def hold(w, sql, *ids):
+    """A session that holds rows until it is closed."""
+    holder = w.stack.db()
+    holder.execute("BEGIN")
+    assert holder.execute(sql + " FOR UPDATE", ids).rowcount > 0
+    return holder
+
+
+HELD = {"dispatch": "SELECT FROM squad.dispatch WHERE ticket_id IN (SELECT ticket_id FROM squad.notice WHERE id = ANY (%s))",
+        "notice": "SELECT FROM squad.notice WHERE id = ANY (%s)",
+        "ticket": "SELECT FROM squad.ticket WHERE id IN (SELECT ticket_id FROM squad.notice WHERE id = ANY (%s))"}
+
+
+@pytest.mark.parametrize("rows,path", [("dispatch", "/slow/0.5"), ("notice", "/slow/0.5"), ("notice", "/fail/503"),
+                                       ("ticket", "/fail/410")])
+def test_who_holds_a_row_stops_nobody_else(w, rows, path):
+    """A result that waits is not lost, and its notice not sent again meanwhile, however long that is."""
+    # Who holds the notice itself keeps its claim from being prolonged.
+    w.policy(timeout_ms=30000 if rows == "notice" else 1500, base_ms=60000, cap_ms=60000)
+    held = w.notices(w.expert(path), 3)
+    others = w.expert()
+    with hold(w, HELD[rows], held) if rows != "notice" else w.stack.db() as holder:
+        p = w.start()
+        if rows == "notice":
+            until = time.monotonic() + 5
+            while w.states(held) != {"sending": 3}:
+                assert time.monotonic() < until
+            holder.execute("BEGIN")
+            holder.execute(HELD[rows] + " FOR UPDATE", (held,))
+        until = time.monotonic() + 5
+        while len(w.hooks(held)) < 3:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        time.sleep(1)
+        for _ in range(5):
+            ids = w.notices(others, 100)
+            w.wait_states(ids, delivered=100, timeout_s=8)  # not when the row is free: that is later
+        if rows != "notice":
+            time.sleep(7)  # beyond the claim
+        assert w.states(held) == {"sending": 3}
+        holder.execute("ROLLBACK")
+    state = {"/slow/0.5": "delivered", "/fail/503": "sending", "/fail/410": "undeliverable"}[path]
+    until = time.monotonic() + 5
+    while any((r["state"], r["last_status"] is None) != (state, False) for r in w.rows(held)):
+        assert time.monotonic() < until, w.rows(held)
+        time.sleep(0.02)
+    w.stop(p)
+    assert [r["attempts"] for r in w.rows(held)] == [1] * 3
+    assert len(w.hooks(held)) == 3
+    assert w.log(p).count("somebody holds the rows") == 1
+
+
+def test_many_results_that_wait_for_one_row_cost_the_others_little(w):
+    gone = w.expert("/fail/410")
+    held = w.notices(gone, 500)
+    others = w.expert()
+    with hold(w, "SELECT FROM squad.expert_load WHERE expert_id = %s", gone) as holder:
+        p = w.start()
+        until = time.monotonic() + 20
+        while len(w.hooks(held)) < 500:
+            assert time.monotonic() < until, "what waits keeps the places of others"
+            time.sleep(0.02)
+        ids = w.notices(others, 500)
+        w.wait_states(ids, delivered=500, timeout_s=12)
+        holder.execute("ROLLBACK")
+    w.wait_states(held, undeliverable=500)
+    w.stop(p)
+    assert len(w.hooks(held)) == 500 and w.load(gone) == 0
+
+
+def test_a_result_that_waits_at_the_deadline_is_said(w):
+    [notice] = w.notices(w.expert())
+    with hold(w, HELD["dispatch"], [notice]):
+        p = w.start("--shutdown-timeout", "1500")
+        w.wait_states([notice], sending=1)
+        time.sleep(0.5)
+        p.terminate()
+        assert p.wait(10) == 8
+        assert "1 notices were under way" in w.log(p)
+
+
+def test_what_a_killed_one_held_does_not_stop_its_next_start(w):
+    w.policy(timeout_ms=30000)
+    [notice] = w.notices(w.expert("/hang"))
+    p = w.start(instance="r")
+    w.wait_states([notice], sending=1)
+    p.kill()
+    p.wait()
+    with hold(w, HELD["notice"], [notice]):
+        ids = w.notices(w.expert(), 10)
+        p = w.start(instance="r")
+        w.wait_states(ids, delivered=10, timeout_s=3)
+        w.stop(p)
+
+
+def test_results_are_written_while_more_can_not_be_sent(w):
+    ids = w.notices(w.expert(path=None), 2000)
+    p = w.start("--concurrency", "8")
+    until = time.monotonic() + 20
+    while not w.states(ids)["undeliverable"]:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    assert w.states(ids)["pending"], "all were claimed before the first result was written"
+    w.wait_states(ids, undeliverable=2000)
+    w.stop(p)
+
+
+def test_term_is_heard_while_much_is_dropped(w):
+    expert = w.expert()
+    ids = [r[0] for r in w.db.execute("INSERT INTO squad.notice (expert_id, channel, message) SELECT %s, 'webhook', 'break' "
+                                      "FROM generate_series(1, 20000) RETURNING id", (expert,))]
+    p = w.start("--concurrency", "8")
+    until = time.monotonic() + 20
+    while not w.states(ids)["dropped"]:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    w.stop(p)
+    assert w.states(ids)["pending"]
+
+
 def test_another_instance_takes_over_when_the_claim_ends(w):
     w.policy(timeout_ms=30000)
     ids = w.notices(w.expert("/hang"), 5)

@@ -182,6 +182,31 @@ def test_two_sessions_finish_one_notice_once(w):
     assert sorted(w.events(before)) == ["squad.expert.freed.v1", "squad.ticket.requeued.v1"]
 
 
+@pytest.mark.parametrize("rows", ["dispatch WHERE ticket_id = %s", "assignment WHERE ticket_id = %s", "notice WHERE ticket_id = %s",
+                                  "expert_load WHERE expert_id = 1 AND %s IS NOT NULL",
+                                  "expert WHERE id = 1 AND %s IS NOT NULL", "ticket WHERE id = %s"])
+def test_what_somebody_holds_is_left_and_the_rest_is_finished(w, rows):
+    (t, a, n), (_, b, m) = w.sending(1), w.sending(2)
+    lone = w.one("INSERT INTO squad.notice (expert_id, channel, message, state, attempts) "
+                 "VALUES (2, 'webhook', 'break', 'sending', 1) RETURNING id")
+    delivered = [rows.startswith(("dispatch", "assignment", "notice")), False, True]
+    finish = ("SELECT notice_id, notice_state, assignment_state FROM squad.notice_finish(%s, %s, %s, '{x,x,NULL}', 'test', true)",
+              ([n, m, lone], delivered, [200, 500, 200]))
+    w.c.execute("UPDATE squad.notice SET claimed_by = 'test', next_attempt_at = clock_timestamp()")
+    with w.db.connect() as holder:
+        holder.execute("BEGIN")
+        holder.execute(f"SELECT FROM squad.{rows} FOR UPDATE", (t,))
+        w.c.execute("SET lock_timeout = '1s'")
+        assert sorted(w.c.execute(*finish).fetchall(), key=str) == sorted(
+            [(n, "locked", None), (m, "undeliverable", "undeliverable"), (lone, "delivered", None)], key=str)
+        holder.execute("ROLLBACK")
+    claimed = w.one("SELECT next_attempt_at > clock_timestamp() + interval '5 s' FROM squad.notice WHERE id = %s", n)
+    assert claimed == (not rows.startswith("notice"))
+    state = "delivered" if delivered[0] else "undeliverable"
+    assert w.c.execute(*finish).fetchall() == [(n, state, "offered" if delivered[0] else state)]
+    assert (w.load(1), w.load(2)) == (int(delivered[0]), 0)
+
+
 def test_completing_and_giving_up_at_once_free_the_slot_once(w):
     t, a, n = w.sending()
     with w.c.transaction():
