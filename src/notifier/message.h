@@ -1,7 +1,8 @@
 /*
  * message.h - the body of a notice: offer, over, amended, break or waiting. Pure.
  *
- * Made of what never changes, so that every attempt sends the same bytes.
+ * As the ticket is at the attempt: an amendment between two attempts shows in
+ * the second, under the same id.
  */
 #pragma once
 

@@ -502,6 +502,44 @@ def test_term_is_heard_while_much_is_dropped(w):
     assert w.states(ids)["pending"]
 
 
+def amend(w, notice, problem):
+    w.db.execute("SELECT squad.ticket_amend(t.client_id, t.id, squad.ticket_version(t.id), jsonb_build_object('problem', %s::text),"
+                 " 'test') FROM squad.ticket t JOIN squad.notice n ON n.ticket_id = t.id WHERE n.id = %s", (problem, notice))
+
+
+def test_what_is_said_of_an_offer_does_not_overtake_an_amendment(w):
+    [notice] = w.notices(w.expert())
+    w.drain()
+    amend(w, notice, "Smoke")
+    w.db.execute("UPDATE squad.notice SET state = 'sending', attempts = 1, next_attempt_at = now() + interval '1 h' "
+                 "WHERE message = 'amended' AND ticket_id = (SELECT ticket_id FROM squad.notice WHERE id = %s)", (notice,))
+    amend(w, notice, "Fire")
+    w.drain()
+    assert w.others(notice) == [("amended", "sending"), ("amended", "pending")]
+    w.call_off(notice)
+    w.drain()
+    assert w.others(notice) == [("amended", "sending"), ("amended", "pending"), ("over", "pending")]
+    w.db.execute("UPDATE squad.notice SET state = 'delivered', ended_at = now() WHERE state = 'sending' AND message = 'amended' "
+                 "AND ticket_id = (SELECT ticket_id FROM squad.notice WHERE id = %s)", (notice,))
+    w.drain()
+    w.drain()
+    assert w.others(notice) == [("amended", "delivered"), ("amended", "dropped"), ("over", "delivered")]
+
+
+def test_no_spelling_of_an_address_evades_the_limit_of_its_host(w):
+    w.policy(timeout_ms=30000)
+    host = w.hook_url.removeprefix("http://").replace("127.0.0.1", "localhost")
+    ids = [w.notices(w.expert(address=a), 2) for a in
+           (f"http://{host}/hang", f"http://ana@{host}/hang", f"HTTP://a:b@LOCALHOST:{host.split(':')[1]}/hang",
+            f"http://{host}?hang", f"http://{host}#hang")]
+    ids = [i for two in ids for i in two]
+    p = w.start("--per-host", "1")
+    time.sleep(2)
+    states = w.states(ids)
+    assert (states["sending"] + states["delivered"] + states["undeliverable"], states["pending"]) == (1, 9)
+    p.kill()
+
+
 def test_another_instance_takes_over_when_the_claim_ends(w):
     w.policy(timeout_ms=30000)
     ids = w.notices(w.expert("/hang"), 5)

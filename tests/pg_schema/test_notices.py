@@ -1,5 +1,6 @@
 """Who is told what, besides offers: over, amended, break; and what a late delivery says."""
 import json
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +89,30 @@ def test_an_expert_hears_that_he_is_on_break(w):
     second = w.offered()[0]
     assert expire(w) == [(1, True)]
     assert sorted(told(w), key=str) == sorted([("over", 1, first), ("over", 1, second), ("break", 1, None)], key=str)
+
+
+def prepare(w, name, types):
+    sql = (Path(__file__).resolve().parents[2] / "sql/queries/notifier" / f"{name}.sql").read_text(encoding="utf-8")
+    w.c.execute("SET search_path = squad; SET enable_seqscan = off")
+    w.c.execute(f"PREPARE {name} ({types}) AS {sql}")
+
+
+def test_a_failed_attempt_that_is_recorded_again_changes_nothing(w):
+    """The first reply may have been lost."""
+    t, _, n = w.sending()
+    w.c.execute("UPDATE squad.notice SET claimed_by = 'notifier/a' WHERE id = %s", (n,))
+    prepare(w, "retry", "uuid[], integer[], integer[], text[], bigint[], text")
+    record = f"EXECUTE retry ('{{{n}}}', '{{1}}', '{{503}}', '{{x}}', '{{60000}}', 'notifier/%s')"
+    w.c.execute(record % "b")
+    assert kinds(w, t) == [], "it is not his"
+    w.c.execute(record % "a")
+    due = w.one("SELECT next_attempt_at FROM squad.notice WHERE id = %s", n)
+    w.c.execute(record % "a")
+    assert kinds(w, t) == ["attempt_failed"]
+    assert w.one("SELECT next_attempt_at FROM squad.notice WHERE id = %s", n) == due
+
+
+def test_a_claim_reads_no_whole_table_of_notices(w):
+    prepare(w, "claim", "text, bigint, integer, text[], integer[], integer, text")
+    plan = "\n".join(r[0] for r in w.c.execute("EXPLAIN EXECUTE claim ('notifier/a', 5000, 64, '{}', '{}', 64, NULL)"))
+    assert "Seq Scan on notice" not in plan and all(f"Scan using {i} on notice" in plan for i in ("notice_due", "notice_ticket")), plan

@@ -10,12 +10,17 @@ WITH busy AS (
     SELECT n.id, n.next_attempt_at, n.message, n.assignment_id, n.ticket_id, n.expert_id, h.host
       FROM notice n
       LEFT JOIN expert_contact x ON x.expert_id = n.expert_id AND x.channel = n.channel,
-           LATERAL (SELECT nullif(split_part(CASE n.recipient WHEN 'expert' THEN x.address ELSE $7 END, '/', 3), '') AS host) h
+           -- As curl reads it: without the user, whatever follows it, in whatever case.
+           LATERAL (SELECT lower(substring(CASE n.recipient WHEN 'expert' THEN x.address ELSE $7 END
+                                           FROM '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#]*@)?([^/?#@]+)')) AS host) h
      WHERE n.state IN ('pending', 'sending') AND n.next_attempt_at <= statement_timestamp()
        AND coalesce(h.host <> ALL (ARRAY(SELECT b.host FROM busy b WHERE b.in_flight >= $6::integer)), true)
        AND (n.message NOT IN ('over', 'amended')
             OR NOT EXISTS (SELECT FROM notice o WHERE o.assignment_id = n.assignment_id AND o.message = 'offer'
-                                                  AND o.state IN ('pending', 'sending')))
+                                                  AND o.state IN ('pending', 'sending'))
+                AND NOT EXISTS (SELECT FROM notice o WHERE o.ticket_id = n.ticket_id AND o.assignment_id = n.assignment_id
+                                                       AND o.message = 'amended' AND o.state IN ('pending', 'sending')
+                                                       AND (o.created_at, o.id) < (n.created_at, n.id)))
      ORDER BY n.next_attempt_at LIMIT $3::integer
        FOR UPDATE OF n SKIP LOCKED
 ), ranked AS (
