@@ -88,12 +88,14 @@ int pg_err(struct err *reterr, PGconn *conn, const PGresult *res, const char *wh
 }
 
 /* libpq gives no SQLSTATE for a refused connection. PQping tells an absent server from one that
- * refuses us; one that is merely full or on its way up or down says so in words. */
-static int connect_error(PGconn *conn, const struct pg_options *o, struct err *reterr)
+ * refuses us; one that is merely full or on its way up or down says so in words. It is asked with
+ * the same settings: by itself it would wait without end for a server that is silent. */
+static int connect_error(PGconn *conn, const char *const *keys, const char *const *values,
+                         struct err *reterr)
 {
     char text[400];
     copy_first_line(text, sizeof text, PQerrorMessage(conn));
-    PGPing ping = PQping(o->conninfo);
+    PGPing ping = PQpingParams(keys, values, 1);
     if (ping == PQPING_OK && !strstr(text, "too many clients") && !strstr(text, "reserved") &&
         !strstr(text, "the database system is") && !strstr(text, "server closed the connection") &&
         !strstr(text, "terminating connection") && !strstr(text, "timeout expired") &&
@@ -130,7 +132,7 @@ static PGconn *connect_to(const struct pg_options *o, struct err *reterr)
 #undef SETTING
     PGconn *conn = PQconnectdbParams(keys, values, 1);
     if (PQstatus(conn) != CONNECTION_OK) {
-        connect_error(conn, o, reterr);
+        connect_error(conn, keys, values, reterr);
         PQfinish(conn);
         return NULL;
     }

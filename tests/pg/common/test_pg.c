@@ -2,9 +2,13 @@
 #include "pg.h"
 #include "ticket.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static const struct pg_stmt stmts[] = {
     {"sum", "SELECT $1::int8 + $2::int4", 2, false},
@@ -169,4 +173,19 @@ Test(pg, a_wrong_parameter_count_is_found_at_boot)
         .conninfo = getenv("SQUAD_DB"), .stmts = wrong, .n_stmts = 1, .any_schema = true};
     cr_assert_eq(pg_open(&pg, &o, &e), -1);
     cr_assert_str_eq(e.text, "statement one has 1 parameters, the program gives 2");
+}
+
+/* A port that takes the connection and is silent, as a frozen server does. */
+Test(pg, a_silent_server_is_given_up_in_time, .timeout = 40)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    char conninfo[64];
+    cr_assert_eq(bind(fd, (struct sockaddr *)&at, size), 0);
+    cr_assert_eq(listen(fd, 8), 0);
+    getsockname(fd, (struct sockaddr *)&at, &size);
+    snprintf(conninfo, sizeof conninfo, "host=127.0.0.1 port=%d dbname=x", ntohs(at.sin_port));
+    refuses(conninfo, true, ERR_RETRY, EXIT_OK);
+    close(fd);
 }
