@@ -9,8 +9,17 @@ DECLARE
     v_fields text[];
 BEGIN
     PERFORM FROM dispatch d WHERE d.ticket_id = p_ticket FOR UPDATE;
-    PERFORM FROM ticket t WHERE t.id = p_ticket AND t.client_id = p_client FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
+    IF FOUND THEN
+        PERFORM FROM ticket t WHERE t.id = p_ticket AND t.client_id = p_client FOR NO KEY UPDATE;
+    ELSE
+        -- An assigner that decides just now refers to the ticket: either it waits for this lock, and the offer tells what
+        -- is new, or it was first and its row is there behind the lock. Then all is asked again: dispatch is locked first.
+        PERFORM FROM ticket t WHERE t.id = p_ticket AND t.client_id = p_client FOR UPDATE;
+        IF EXISTS (SELECT FROM dispatch d WHERE d.ticket_id = p_ticket) THEN
+            RAISE EXCEPTION 'ticket % has just been decided', p_ticket USING ERRCODE = 'serialization_failure';
+        END IF;
+    END IF;
+    IF NOT EXISTS (SELECT FROM ticket t WHERE t.id = p_ticket AND t.client_id = p_client) THEN
         RETURN 'not-found';
     END IF;
     IF p_version <> ticket_version(p_ticket) THEN
@@ -210,7 +219,9 @@ BEGIN
             INSERT INTO exclusion (ticket_id, expert_id, until, reason)
             SELECT a.ticket_id, a.expert_id, clock_timestamp() + interval '1 second' * y.decline_exclude_s, 'reassigned'
               FROM assignment a, policy y WHERE a.id = ANY (v_live)
-            ON CONFLICT DO NOTHING
+            ON CONFLICT ON CONSTRAINT exclusion_pkey DO UPDATE
+               SET until = excluded.until, reason = excluded.reason
+             WHERE exclusion.until IS NOT NULL AND excluded.until > exclusion.until
         )
         INSERT INTO ticket_event (ticket_id, kind, actor, detail)
         VALUES (p_ticket, 'reassigned', p_actor, jsonb_strip_nulls(jsonb_build_object('reason', p_reason)));

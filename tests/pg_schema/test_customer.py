@@ -4,10 +4,12 @@ import uuid
 
 import psycopg
 import pytest
+from test_functions import Beside
 
 
-def amend(w, ticket, change, version=None, client=1):
-    return w.one("SELECT squad.ticket_amend(%s, %s, %s, %s, 'a test')", client, ticket, version, json.dumps(change))
+def amend(w, ticket, change, version=None, client=1, c=None):
+    return (c or w.c).execute("SELECT squad.ticket_amend(%s, %s, %s, %s, 'a test')",
+                              (client, ticket, version, json.dumps(change))).fetchone()[0]
 
 
 def test_a_change_is_stored_and_told_by_the_names_of_its_fields(w):
@@ -24,6 +26,34 @@ def test_what_changes_nothing_is_ok_and_no_event(w):
     t, before = w.parked(), w.seq()
     assert amend(w, t, {"problem": "No picture"}) == "ok"
     assert w.events(before) == []
+
+
+def decide(w, ticket, c=None):
+    """An assigner sees the ticket for the first time."""
+    c = c or w.c
+    c.execute("INSERT INTO squad.dispatch (ticket_id, state, type, area, priority, created_at, parked) "
+              "SELECT id, 'parked', type, area, 3, created_at, '{}' FROM squad.ticket WHERE id = %s", (ticket,))
+    w.assign(ticket, 1, c=c)
+
+
+def test_a_decision_that_was_first_is_seen_by_a_change_at_the_same_moment(w):
+    t = w.ticket()
+    with w.c.transaction():
+        decide(w, t)
+        other = Beside(w, lambda c: amend(w, t, {"customer_phone": "+34600000001"}, c=c))
+    other.join()
+    assert isinstance(other.error, psycopg.errors.SerializationFailure)  # and is sent again
+    assert amend(w, t, {"customer_phone": "+34600000001"}) == "ok"
+    assert w.one("SELECT count(*) FROM squad.notice WHERE message = 'amended'") == 1
+
+
+def test_a_decision_waits_for_a_change_that_was_first(w):
+    t = w.ticket()
+    with w.c.transaction():
+        assert amend(w, t, {"problem": "No sound"}) == "ok"
+        other = Beside(w, lambda c: decide(w, t, c))
+    other.join()
+    assert other.error is None
 
 
 def test_only_the_named_fields_can_be_changed(w):

@@ -435,6 +435,20 @@ def test_reassigning_to_nobody_in_particular_asks_the_next_one(w):
     assert w.one("SELECT reason FROM squad.exclusion WHERE expert_id = 1") == "reassigned"
 
 
+def test_reassigning_excludes_also_an_expert_whose_earlier_exclusion_is_over(w):
+    t, _, _ = w.offered(1)
+    w.c.execute("INSERT INTO squad.exclusion (ticket_id, expert_id, until, reason) VALUES (%s, 1, now() - interval '5 min', 'timed_out')", (t,))
+    assert reassign(w, t, None) == ("requeued", [])
+    assert w.one("SELECT until > now() + interval '11 h', reason FROM squad.exclusion") == (True, "reassigned")
+
+
+def test_reassigning_does_not_shorten_an_exclusion(w):
+    t, _, _ = w.offered(1)
+    w.c.execute("INSERT INTO squad.exclusion (ticket_id, expert_id, until, reason) VALUES (%s, 1, NULL, 'wrong_skill')", (t,))
+    reassign(w, t, None)
+    assert w.one("SELECT until, reason FROM squad.exclusion") == (None, "wrong_skill")
+
+
 def test_reassigning_a_waiting_a_done_and_an_unknown_ticket(w):
     assert reassign(w, w.parked(), 1) == ("reassigned", [])
     t, a, _ = w.offered(1)
