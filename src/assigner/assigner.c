@@ -179,14 +179,12 @@ static int refresh(struct assigner *a, struct err *reterr)
     uint64_t now = now_ms();
     bool idle = now - a->worked_ms > IDLE_AFTER_MS;
     uint64_t every = (uint64_t)a->conf->refresh_ms;
-    bool changed = false;
     if (idle && every < IDLE_REFRESH_MS)
         every = IDLE_REFRESH_MS;
     if (now - a->types_ms >= TYPES_MS) {
         a->types_ms = now;
-        if (roster_load_types(a->pg, &a->roster, &changed, reterr))
+        if (roster_load_types(a->pg, &a->roster, reterr))
             return -1;
-        a->sweep.waiting_all |= changed;
     }
     if (now - a->reloaded_ms >= RELOAD_MS) {
         a->reloaded_ms = a->refreshed_ms = now;
@@ -217,7 +215,7 @@ static int pass_time(struct assigner *a, struct err *reterr)
     uint64_t now = now_ms();
     int64_t told = 0;
     int tired = 0;
-    if (roster_pass_time(a->pg, &a->roster, wall_us(), &a->off, reterr))
+    if (roster_pass_time(a->pg, &a->roster, roster_now_us(&a->roster), &a->off, reterr))
         return -1;
     if (a->off.n && sweep_off(&a->sweep, a->off.items, a->off.n, &a->batch, reterr))
         return -1;
@@ -256,6 +254,10 @@ static int sweep(struct assigner *a, struct err *reterr)
     }
     if (due)
         a->swept_ms = now;
+    if (a->roster.types_changed) {
+        a->roster.types_changed = false;
+        sweep_all_waiting(&a->sweep);
+    }
     CRASH_POINT("assigner.sweep.before");
     if (sweep_woken(&a->sweep, &a->roster, &a->batch, reterr))
         return -1;
@@ -274,7 +276,8 @@ static void keep_again(struct batch *batch)
     struct batch again = {0};
     for (size_t i = 0; i < batch->n; i++)
         if (batch->jobs[i].verdict == VERDICT_AGAIN)
-            batch_swept(&again, batch->jobs[i].ticket, batch->jobs[i].traceparent);
+            batch_swept(&again, batch->jobs[i].ticket, batch->jobs[i].traceparent)->first =
+                batch->jobs[i].first;
     batch_free(batch);
     *batch = again;
 }

@@ -27,12 +27,13 @@ void batch_event(struct batch *b, const uint8_t ticket[16], const uint8_t event[
     memcpy(e->ticket, ticket, sizeof e->ticket);
 }
 
-void batch_swept(struct batch *b, const uint8_t ticket[16], const char *traceparent)
+struct job *batch_swept(struct batch *b, const uint8_t ticket[16], const char *traceparent)
 {
     struct job *j = add_job(b, ticket);
     j->swept = true;
     if (traceparent && strlen(traceparent) == TRACEPARENT_LEN)
         memcpy(j->traceparent, traceparent, TRACEPARENT_LEN);
+    return j;
 }
 
 static int by_ticket(const void *a, const void *b)
@@ -59,6 +60,7 @@ void batch_fold(struct batch *b)
         if (n && by_ticket(&b->jobs[n - 1], &b->jobs[i]) == 0) {
             struct job *j = &b->jobs[n - 1];
             j->swept |= b->jobs[i].swept;
+            j->first |= b->jobs[i].first;
             if (!*j->traceparent)
                 memcpy(j->traceparent, b->jobs[i].traceparent, sizeof j->traceparent);
         } else {
@@ -149,7 +151,7 @@ static void decide(struct roster *roster, struct job *j, bool held_only, int64_t
                         .sticky = j->sticky,
                         .excluded = j->excluded,
                         .n_excluded = j->n_excluded,
-                        .yields = j->fresh};
+                        .yields = !j->first};
     struct choice choice;
     j->n_experts = 0;
     *j->json = '\0';
@@ -170,9 +172,10 @@ static void decide(struct roster *roster, struct job *j, bool held_only, int64_t
             j->experts[i]->taken++;
     } else {
         int64_t relaxes_us = wish_relaxes_us(roster, &wish);
-        j->verdict = !choice.fit                    ? VERDICT_PARK
-                     : choice.fit == choice.yielded ? VERDICT_YIELD
-                                                    : VERDICT_AGAIN;
+        j->verdict = !choice.fit                   ? VERDICT_PARK
+                     : choice.fit > choice.yielded ? VERDICT_AGAIN
+                     : j->waited                   ? VERDICT_NONE /* as it is, with its reason */
+                                                   : VERDICT_YIELD;
         j->retry_us = relaxes_us < j->excluded_us ? relaxes_us : j->excluded_us;
         choice_reason(&choice, j->json);
     }

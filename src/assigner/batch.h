@@ -26,13 +26,13 @@ struct event {
 struct job {
     uint8_t ticket[16];
     bool swept;             /* found in the tables; else brought by events */
+    bool first;             /* its turn is before all that wait and are not in the batch */
     uint32_t event, events; /* its events are batch.events[event ...] */
     char traceparent[TRACEPARENT_LEN + 1];
 
     /* As read in the transaction. */
     bool found, open, news; /* news: a person would learn something from "parked" */
     bool waited;            /* it has been parked because nobody could take it */
-    bool fresh;             /* nobody has been sought for it yet */
     int64_t created_us, due_us, routable_us;
     int64_t excluded_us; /* when the first exclusion ends; INT64_MAX: none does */
     char area[AREA_TEXT_MAX + 1];
@@ -59,7 +59,8 @@ struct batch {
 /* traceparent may be NULL; of another length than TRACEPARENT_LEN it is left out. */
 void batch_event(struct batch *batch, const uint8_t ticket[16], const uint8_t event[16],
                  const char *traceparent, size_t traceparent_len);
-void batch_swept(struct batch *batch, const uint8_t ticket[16], const char *traceparent);
+struct job *batch_swept(struct batch *batch, const uint8_t ticket[16],
+                        const char *traceparent); /* borrowed until the next one is added */
 
 /* Sorts, and joins what belongs to one ticket. Call before the batch is used. */
 void batch_fold(struct batch *batch);
@@ -75,7 +76,8 @@ int compare_turns(const struct job *a, const struct job *b, int64_t now_us);
 
 /*
  * Decides about the open jobs among `order` (n pointers, sorted here by their turns), counting
- * planned slots in expert.taken. held_only: see choose(). yields: tickets seen for the first time
- * leave experts marked woken to those that wait.
+ * planned slots in expert.taken. held_only: see choose(). Only what is first, and so has been
+ * looked at beside all that it could overtake, gets an expert marked woken; the others leave him to
+ * what waits.
  */
 void plan(struct roster *roster, struct job **order, size_t n, bool held_only, int64_t now_us);

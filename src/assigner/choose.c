@@ -68,6 +68,16 @@ static void enter(struct contest *c, const struct rank *r)
     c->best[i] = *r;
 }
 
+/* Who is woken, or will be by the next tick because the clock has passed the beginning of the shift
+ * or the end of the absence since the last one, is first for what waits. */
+static bool is_left(const struct contest *c, const struct expert *e)
+{
+    int64_t ticked = c->roster->ticked_us, now = c->wish->now_us;
+    return c->wish->yields &&
+           (e->woken || (ticked && ((e->shift.from_us > ticked && e->shift.from_us <= now) ||
+                                    (e->absence.to_us > ticked && e->absence.to_us <= now))));
+}
+
 /* Looks at every candidate, and counts. */
 static void look_at_all(struct contest *c, struct shortlist *list, const struct taste *plain,
                         struct choice *ret)
@@ -83,7 +93,7 @@ static void look_at_all(struct contest *c, struct shortlist *list, const struct 
             continue;
         }
         ret->fit++;
-        if (c->wish->yields && e->woken) {
+        if (is_left(c, e)) {
             ret->yielded++;
             continue;
         }
@@ -106,7 +116,7 @@ static bool is_among(const struct rank *ranks, uint32_t n, uint32_t slot)
 /* Not for this ticket, or not now: but he stays in the shortlist. */
 static bool is_passed_over(const struct contest *c, const struct expert *e)
 {
-    return (c->wish->n_excluded && is_excluded(c->wish, e->id)) || (c->wish->yields && e->woken);
+    return (c->wish->n_excluded && is_excluded(c->wish, e->id)) || is_left(c, e);
 }
 
 static void enter_sticky(struct contest *c)

@@ -117,7 +117,6 @@ static void read_ticket(struct part *part, const PGresult *res, int row)
     j->open = state_may_change(STATE_TICKET, state ? state : "received", "assigned") &&
               (j->type || !state || strcmp(state, "review") != 0);
     j->news = !state || strcmp(state, "parked") != 0 || pg_get_bool(res, row, 6);
-    j->fresh = pg_get_bool(res, row, 13);
     j->waited = state && strcmp(state, "parked") == 0 && !pg_get_bool(res, row, 6);
     read_excluded(j, pg_get_text(res, row, 7));
     j->excluded_us = get_us(res, row, 8, INT64_MAX);
@@ -329,13 +328,12 @@ static int write_decisions(struct part *part, struct err *reterr)
 /* Reads again when a type has been added since the roster was made. */
 static int read_all(struct part *part, struct err *reterr)
 {
-    bool changed;
     part->types_stale = false;
     if (read_tickets(part, reterr))
         return -1;
     if (!part->types_stale)
         return 0;
-    return roster_load_types(part->placer->pg, part->placer->roster, &changed, reterr) ||
+    return roster_load_types(part->placer->pg, part->placer->roster, reterr) ||
                    read_tickets(part, reterr)
                ? -1
                : 0;

@@ -76,6 +76,8 @@ struct roster {
     uint32_t round;
     size_t n_woken;                  /* experts marked woken */
     int64_t ticked_us, next_tick_us; /* see roster_tick */
+    int64_t clock_us;                /* how far the database's clock is ahead of ours */
+    bool types_changed;              /* since the owner took note of it */
     struct names skills, prefixes, type_names;
     struct ticket_type *types;                         /* owned; by number in type_names */
     int64_t relax_us[PRIORITIES + 1][IMPORTANCES + 1]; /* age at which an importance is dropped */

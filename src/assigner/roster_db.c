@@ -15,6 +15,18 @@ static void keep_snapshot(char **snapshot, const PGresult *res)
     *snapshot = mem_text(PQgetvalue(res, 0, 0));
 }
 
+/* Column col of the first row: when the statement began. What its answer took makes ours later. */
+static void keep_clock(struct roster *roster, const PGresult *res, int col)
+{
+    if (PQntuples(res))
+        roster->clock_us = pg_get_int8(res, 0, col) - wall_us();
+}
+
+int64_t roster_now_us(const struct roster *roster)
+{
+    return wall_us() + roster->clock_us;
+}
+
 void ids_add(struct ids *ids, int32_t id)
 {
     ids->items = mem_room(ids->items, ids->n, &ids->cap, sizeof *ids->items);
@@ -97,7 +109,7 @@ static void apply_expert(struct roster *roster, const PGresult *res, int row, st
         if (expert_free(e))
             roster_wake(roster, e, true);
     }
-    note_off(off, e, wall_us());
+    note_off(off, e, roster_now_us(roster));
 }
 
 /* Who is not among the rows, sorted by id as the roster is, has left; from behind one number up to
@@ -159,7 +171,7 @@ static void apply_times(struct roster *roster, const PGresult *res)
     }
 }
 
-int roster_load_types(struct pg *pg, struct roster *roster, bool *ret_changed, struct err *reterr)
+int roster_load_types(struct pg *pg, struct roster *roster, struct err *reterr)
 {
     _cleanup_result_ PGresult *types = NULL, *times = NULL, *places = NULL;
     if (pg_run(pg, "types", NULL, &types, reterr) || pg_run(pg, "times", NULL, &times, reterr) ||
@@ -167,10 +179,10 @@ int roster_load_types(struct pg *pg, struct roster *roster, bool *ret_changed, s
         return -1;
     uint64_t digest = 14695981039346656037U; /* FNV-1a over all values */
     digest = digest_of(digest_of(digest_of(digest, types), times), places);
-    *ret_changed = digest != roster->types_digest;
-    if (!*ret_changed)
+    if (digest == roster->types_digest)
         return 0;
     roster_clear_types(roster);
+    roster->types_changed = true;
     roster->types_digest = digest;
     apply_types(roster, types);
     apply_times(roster, times);
@@ -189,6 +201,7 @@ static int load_page(struct pg *pg, struct roster *roster, int32_t *behind, char
     pg_param_int4(&params, PAGE_EXPERTS);
     if (pg_run(pg, "roster_page", &params, &res, reterr))
         return -1;
+    keep_clock(roster, res, 20);
     int rows = PQntuples(res);
     int32_t to = rows == PAGE_EXPERTS ? (int32_t)pg_get_int8(res, rows - 1, 1) : INT32_MAX;
     for (int row = 0; row < rows; row++)
@@ -204,9 +217,8 @@ static int load_page(struct pg *pg, struct roster *roster, int32_t *behind, char
 int roster_load(struct pg *pg, struct roster *roster, char **snapshot, struct ids *off,
                 struct err *reterr)
 {
-    bool changed;
     int32_t behind = 0;
-    if (roster_load_types(pg, roster, &changed, reterr) ||
+    if (roster_load_types(pg, roster, reterr) ||
         load_page(pg, roster, &behind, snapshot, off, reterr))
         return -1;
     while (behind != INT32_MAX)
@@ -258,8 +270,10 @@ int roster_refresh(struct pg *pg, struct roster *roster, char **snapshot, struct
     struct pg_params params = {0};
     _cleanup_result_ PGresult *res = NULL;
     pg_param_text(&params, *snapshot);
-    if (pg_run(pg, "roster_changes", &params, &res, reterr) ||
-        apply_changes(pg, roster, res, off, reterr))
+    if (pg_run(pg, "roster_changes", &params, &res, reterr))
+        return -1;
+    keep_clock(roster, res, 9);
+    if (apply_changes(pg, roster, res, off, reterr))
         return -1;
     keep_snapshot(snapshot, res);
     return 0;

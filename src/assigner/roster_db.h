@@ -31,9 +31,15 @@ int roster_refresh(struct pg *pg, struct roster *roster, char **snapshot, struct
 int roster_look(struct pg *pg, struct roster *roster, const struct ids *ids, struct ids *off,
                 struct err *reterr);
 
-/* Experts whose shift or absence has begun or ended by now. */
+/* Now by the database's clock, never ahead of it: as of the last statement that read from it. Who
+ * is woken because a shift has begun must be on shift for the statements that then look for
+ * tickets. */
+int64_t roster_now_us(const struct roster *roster);
+
+/* Experts whose shift or absence has begun or ended by now_us. */
 int roster_pass_time(struct pg *pg, struct roster *roster, int64_t now_us, struct ids *off,
                      struct err *reterr);
 
-/* The types of tickets and what they need, the places, and when requirements are dropped. */
-int roster_load_types(struct pg *pg, struct roster *roster, bool *ret_changed, struct err *reterr);
+/* The types of tickets and what they need, the places, and when requirements are dropped; sets
+ * types_changed when they are others than before. */
+int roster_load_types(struct pg *pg, struct roster *roster, struct err *reterr);

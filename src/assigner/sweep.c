@@ -13,14 +13,19 @@ enum {
     FREE_MAX = 200, /* tickets for one expert at once */
 };
 
-/* Adds column col of every row. */
-static void add_all(struct batch *batch, const PGresult *res, int col)
+/* Adds column col of every row. first: their turn is before all that wait and are not added. */
+static void add(struct batch *batch, const PGresult *res, int col, bool first)
 {
     for (int row = 0; row < PQntuples(res); row++) {
         uint8_t id[16];
         if (pg_get_uuid(res, row, col, id) == 0)
-            batch_swept(batch, id, NULL);
+            batch_swept(batch, id, NULL)->first = first;
     }
+}
+
+static void add_all(struct batch *batch, const PGresult *res, int col)
+{
+    add(batch, res, col, false);
 }
 
 static bool has_row(const PGresult *res, int32_t expert)
@@ -32,8 +37,8 @@ static bool has_row(const PGresult *res, int32_t expert)
 }
 
 /* A page of tickets, by a statement whose only parameter is how many at most. */
-static int add_page(struct sweep *s, const char *stmt, int max, struct batch *batch, int *ret_n,
-                    struct err *reterr)
+static int add_page(struct sweep *s, const char *stmt, int max, bool first, struct batch *batch,
+                    int *ret_n, struct err *reterr)
 {
     struct pg_params params = {0};
     _cleanup_result_ PGresult *res = NULL;
@@ -41,7 +46,7 @@ static int add_page(struct sweep *s, const char *stmt, int max, struct batch *ba
     if (pg_run(s->pg, stmt, &params, &res, reterr))
         return -1;
     *ret_n = PQntuples(res);
-    add_all(batch, res, 0);
+    add(batch, res, 0, first);
     return 0;
 }
 
@@ -97,7 +102,7 @@ int sweep_woken(struct sweep *s, struct roster *roster, struct batch *batch, str
     s->n_asked = 0;
     if (roster->n_woken > WOKEN_MAX) {
         int n;
-        if (add_page(s, "waiting_first", WAITING_PAGE, batch, &n, reterr))
+        if (add_page(s, "waiting_first", WAITING_PAGE, true, batch, &n, reterr))
             return -1;
         if (n < WAITING_PAGE) { /* all that wait are in the batch */
             for (size_t i = 0; i < roster->n && roster->n_woken; i++)
@@ -134,7 +139,7 @@ int sweep_due(struct sweep *s, struct batch *batch, int *ret_tired, struct err *
     add_all(batch, res, 0);
     for (int row = 0; row < PQntuples(res); row++)
         *ret_tired += pg_get_bool(res, row, 2);
-    return add_page(s, "waiting_due", DUE_MAX, batch, &n, reterr);
+    return add_page(s, "waiting_due", DUE_MAX, false, batch, &n, reterr);
 }
 
 int sweep_off(struct sweep *s, const int32_t *experts, size_t n, struct batch *batch,
@@ -167,6 +172,12 @@ int sweep_tell(struct sweep *s, int64_t *ret_told, struct err *reterr)
     return 0;
 }
 
+void sweep_all_waiting(struct sweep *s)
+{
+    memset(s->waiting_behind, 0, sizeof s->waiting_behind);
+    s->waiting_all = true;
+}
+
 int sweep_waiting(struct sweep *s, struct batch *batch, struct err *reterr)
 {
     struct pg_params params = {0};
@@ -188,7 +199,7 @@ int sweep_waiting(struct sweep *s, struct batch *batch, struct err *reterr)
 int sweep_review(struct sweep *s, struct batch *batch, struct err *reterr)
 {
     int n;
-    return add_page(s, "review_known", WAITING_PAGE, batch, &n, reterr);
+    return add_page(s, "review_known", WAITING_PAGE, false, batch, &n, reterr);
 }
 
 /* The least UUID version 7 of a time. */
@@ -203,12 +214,9 @@ int sweep_missing(struct sweep *s, long min_age_ms, struct batch *batch, struct 
 {
     struct pg_params params = {0};
     _cleanup_result_ PGresult *res = NULL;
-    int64_t now = wall_us() / 1000;
-    uint8_t before[16];
     size_t had = batch->n;
-    uuid_of_time(now - min_age_ms + 1, before);
     pg_param_binary(&params, s->missing_behind, sizeof s->missing_behind);
-    pg_param_binary(&params, before, sizeof before);
+    pg_param_int8(&params, min_age_ms);
     pg_param_int4(&params, MISSING_PAGE);
     if (pg_run(s->pg, "missing", &params, &res, reterr))
         return -1;
@@ -216,7 +224,7 @@ int sweep_missing(struct sweep *s, long min_age_ms, struct batch *batch, struct 
     if (s->missing_more)
         pg_get_uuid(res, 0, 1, s->missing_behind);
     else
-        uuid_of_time(now - min_age_ms - MISSING_AGAIN_MS, s->missing_behind);
+        uuid_of_time(pg_get_int8(res, 0, 3) - min_age_ms - MISSING_AGAIN_MS, s->missing_behind);
     add_all(batch, res, 2);
     if (batch->n > had && min_age_ms)
         LOG(WARN, "tickets that no event has brought", F_INT("tickets", batch->n - had));

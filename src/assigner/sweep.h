@@ -32,6 +32,9 @@ int sweep_woken(struct sweep *s, struct roster *roster, struct batch *batch, str
  * batch has been placed with some success. */
 void sweep_again(struct sweep *s, struct roster *roster);
 
+/* Goes through all that wait from the first on: sets waiting_all. */
+void sweep_all_waiting(struct sweep *s);
+
 /* The next page of waiting tickets; ends waiting_all behind the last one. */
 int sweep_waiting(struct sweep *s, struct batch *batch, struct err *reterr);
 
@@ -49,6 +52,7 @@ int sweep_tell(struct sweep *s, int64_t *ret_told, struct err *reterr);
 /* Tickets in review whose type is known now. */
 int sweep_review(struct sweep *s, struct batch *batch, struct err *reterr);
 
-/* Tickets at least min_age_ms old that no event has brought. Having caught up it goes on from
- * a minute ago, because transactions do not commit in the order of their tickets' ids. */
+/* Tickets at least min_age_ms old by the database's clock that no event has brought. Having caught
+ * up it goes on from a minute ago, because transactions do not commit in the order of their
+ * tickets' ids, which are made by intake's clock. */
 int sweep_missing(struct sweep *s, long min_age_ms, struct batch *batch, struct err *reterr);

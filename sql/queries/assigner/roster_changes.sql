@@ -11,7 +11,8 @@ WITH older AS (
     UNION SELECT p.expert_id FROM older o, expert_location p WHERE p.xid = ANY (o.xip)
 )
 SELECT pg_current_snapshot()::text AS snapshot, e.id, e.version, l.load, l.capacity,
-       epoch_us(l.idle_since) AS idle_since_us, p.lat, p.lon, epoch_us(p.at) AS at_us
+       epoch_us(l.idle_since) AS idle_since_us, p.lat, p.lon, epoch_us(p.at) AS at_us,
+       epoch_us(statement_timestamp()) AS now_us
   FROM (SELECT) one
   LEFT JOIN (changed c
              JOIN LATERAL (SELECT * FROM expert x WHERE x.id = c.id OFFSET 0) AS e ON true

@@ -8,8 +8,7 @@ SELECT t.id, t.type, t.area, epoch_us(t.created_at) AS created_us,
                      ELSE t.created_at + coalesce(p.due_s, 86400) * interval '1 second' END) AS due_us,
        (SELECT s.expert_id FROM sticky_expert s
          WHERE s.client_id = t.client_id AND s.customer_ref = t.customer_ref
-           AND s.since > clock_timestamp() - tt.sticky_s * interval '1 second') AS sticky,
-       d.ticket_id IS NULL OR coalesce(d.parked ? 'contended', false) AS fresh
+           AND s.since > clock_timestamp() - tt.sticky_s * interval '1 second') AS sticky
   FROM ticket t
   LEFT JOIN ticket_type tt ON tt.type = t.type
   LEFT JOIN priority p ON p.priority = tt.priority

@@ -269,8 +269,7 @@ Test(place, a_ticket_that_has_waited_is_offered_to_several_at_once)
     sweep_and_place(&d);
     cr_expect_eq(world_sql_long(&w, "SELECT (parked->>'presence')::int FROM dispatch"), 6);
     free(world_sql(&w, "UPDATE expert SET status = 'available'"));
-    bool changed;
-    cr_assert_eq(roster_load_types(d.pg, &d.roster, &changed, &err), 0);
+    cr_assert_eq(roster_load_types(d.pg, &d.roster, &err), 0);
     wake_and_place(&d);
     cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM assignment WHERE state = 'reserved'"), 3);
     cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM notice"), 3);
@@ -288,11 +287,10 @@ Test(place, a_ticket_that_has_waited_is_offered_to_several_at_once)
 Test(place, a_requirement_that_is_dropped_wakes_the_ticket)
 {
     struct err err = {0};
-    bool changed;
     free(world_sql(
         &w, "UPDATE ticket_type_skill SET min_level = 5, importance = 3 WHERE type = 'wiring'; "
             "UPDATE priority SET relax_3_s = 2 WHERE priority = 4"));
-    cr_assert_eq(roster_load_types(d.pg, &d.roster, &changed, &err), 0);
+    cr_assert_eq(roster_load_types(d.pg, &d.roster, &err), 0);
     add_tickets(&w, 1, "'wiring'", "'28013'");
     sweep_and_place(&d);
     cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM dispatch WHERE state = 'parked' AND "

@@ -126,7 +126,6 @@ static bool decide(struct sim *s, int t)
     struct job *order[] = {&ticket->job};
     remember_excluded(s, ticket);
     plan(&s->roster, order, 1, false, s->now_us);
-    ticket->job.fresh = false;
     if (ticket->job.verdict == VERDICT_RESERVE) {
         offer(s, t);
         return true;
@@ -325,11 +324,8 @@ static void arrive(struct sim *s)
     struct ticket_state *ticket = &s->tickets[t];
     memset(ticket, 0, sizeof *ticket);
     ticket->holder = -1;
-    ticket->job = (struct job){.open = true,
-                               .fresh = true,
-                               .created_us = s->now_us,
-                               .routable_us = s->now_us,
-                               .excluded_us = INT64_MAX};
+    ticket->job = (struct job){
+        .open = true, .created_us = s->now_us, .routable_us = s->now_us, .excluded_us = INT64_MAX};
     memcpy(ticket->job.ticket, &t, sizeof t);
     ticket->job.type = roster_type(&s->roster, sim_skills[(int)(sim_chance(s) * SKILLS)]);
     ticket->job.due_us = s->now_us + sim_due_s[ticket->job.type->priority] * SECOND;

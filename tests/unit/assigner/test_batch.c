@@ -1,6 +1,7 @@
 #include "batch.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char trace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -96,6 +97,40 @@ Test(batch, unknown_types_go_to_review_and_closed_tickets_nowhere)
     plan(&roster, order, 2, false, 0);
     cr_expect_eq(b.jobs[0].verdict, VERDICT_REVIEW);
     cr_expect_eq(b.jobs[1].verdict, VERDICT_NONE);
+    batch_free(&b);
+    roster_free(&roster);
+}
+
+/* More are woken than are asked about at once: a ticket from further behind must not take one of
+ * them. */
+Test(batch, who_is_woken_goes_to_what_is_first_only)
+{
+    struct roster roster = {0};
+    struct batch b = {0};
+    struct job *order[2];
+    roster_add_type(&roster, "tv", 3);
+    struct expert e = {.id = 1,
+                       .version = 1,
+                       .active = true,
+                       .available = true,
+                       .capacity = 1,
+                       .shift = span_always,
+                       .absence = span_never};
+    roster_wake(&roster, roster_put(&roster, &e, "", "28"), true);
+    batch_swept(&b, id(0), NULL);
+    batch_swept(&b, id(1), NULL)->first = true;
+    batch_fold(&b);
+    for (size_t i = 0; i < 2; i++) {
+        struct job *j = order[i] = &b.jobs[i];
+        j->open = j->waited = true;
+        j->type = roster_type(&roster, "tv");
+        j->due_us = j->excluded_us = INT64_MAX;
+        snprintf(j->area, sizeof j->area, "28013");
+    }
+    plan(&roster, order, 1, false, 0);
+    cr_expect_eq(b.jobs[0].verdict, VERDICT_NONE, "it stays as it is, with its reason");
+    plan(&roster, &order[1], 1, false, 0);
+    cr_expect_eq(b.jobs[1].verdict, VERDICT_RESERVE);
     batch_free(&b);
     roster_free(&roster);
 }

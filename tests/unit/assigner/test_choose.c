@@ -305,6 +305,29 @@ Test(choose, a_new_ticket_leaves_the_woken_to_those_that_wait)
     cr_expect_eq(roster.n_woken, 0);
 }
 
+Test(choose, whose_shift_began_since_the_last_tick_is_left_as_if_woken)
+{
+    int32_t *ids;
+    struct choice c;
+    struct wish w = wish_for("tv", "28013");
+    struct expert *e = add(1, 0, 1, 0, "tv:2", "28");
+    roster_set_times(&roster, e, (struct span){1000, INT64_MAX}, span_never);
+    roster_tick(&roster, 999, &ids);
+    free(ids);
+    w.yields = true;
+    w.now_us = 1000;
+    choose(&roster, &w, false, &c);
+    cr_expect_null(c.expert, "the next tick wakes him for those that wait");
+    cr_expect_eq(c.yielded, 1);
+    roster_tick(&roster, 1001, &ids);
+    free(ids);
+    cr_expect(e->woken);
+    roster_wake(&roster, e, false);
+    w.now_us = 1002;
+    choose(&roster, &w, false, &c);
+    cr_expect_not_null(c.expert, "nobody waited for him");
+}
+
 Test(choose, time_wakes_who_comes_on_shift_and_names_whose_times_are_over)
 {
     int32_t *ids;

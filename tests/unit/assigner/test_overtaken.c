@@ -34,8 +34,6 @@ static void plan_these(struct job **order, size_t n, int64_t now_us)
             roster_better(&roster, e);
             model[e->id].facts.load = e->load;
         }
-    for (size_t i = 0; i < n; i++)
-        order[i]->fresh = false;
     for (size_t i = 0; i < n; i++) {
         order[i]->waited |= waits(order[i]);
         order[i]->open = waits(order[i]);
@@ -49,7 +47,6 @@ static void arrive(int64_t now_us)
 {
     struct job *j = &jobs[n_jobs];
     *j = (struct job){.open = true,
-                      .fresh = true,
                       .created_us = now_us,
                       .routable_us = now_us,
                       .due_us = now_us + 40,
@@ -77,8 +74,10 @@ static void free_one(int64_t now_us)
     if (n_jobs < JOBS && pick(2))
         arrive(now_us);
     for (int i = 0; i < n_jobs; i++)
-        if (waits(&jobs[i]))
+        if (waits(&jobs[i])) {
+            jobs[i].first = true; /* all that wait are in the batch */
             order[n++] = &jobs[i];
+        }
     plan_these(order, n, now_us);
     roster_wake(&roster, e, false);
 }
