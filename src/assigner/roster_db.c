@@ -213,18 +213,26 @@ static int load_page(struct pg *pg, struct roster *roster, int32_t *behind, char
     return 0;
 }
 
-/* The snapshot is the first page's: what changes meanwhile is read again by the next refresh. */
+/* The snapshot is the first page's: what changes meanwhile is read again by the next refresh. It
+ * counts when all pages have been read: behind a page that failed nothing is known of its time. */
 int roster_load(struct pg *pg, struct roster *roster, char **snapshot, struct ids *off,
                 struct err *reterr)
 {
     int32_t behind = 0;
-    if (roster_load_types(pg, roster, reterr) ||
-        load_page(pg, roster, &behind, snapshot, off, reterr))
-        return -1;
-    while (behind != INT32_MAX)
-        if (load_page(pg, roster, &behind, NULL, off, reterr))
-            return -1;
-    return 0;
+    char *first = NULL;
+    int failed = roster_load_types(pg, roster, reterr) ||
+                         load_page(pg, roster, &behind, snapshot ? &first : NULL, off, reterr)
+                     ? -1
+                     : 0;
+    while (!failed && behind != INT32_MAX)
+        failed = load_page(pg, roster, &behind, NULL, off, reterr);
+    if (!failed && snapshot) {
+        free(*snapshot);
+        *snapshot = first;
+        first = NULL;
+    }
+    free(first);
+    return failed;
 }
 
 static int load_some(struct pg *pg, struct roster *roster, struct pg_array *ids, struct ids *off,
