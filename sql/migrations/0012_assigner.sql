@@ -62,20 +62,37 @@ END;
 COMMENT ON FUNCTION squad.experts_hold(integer[]) IS
     'Experts as they are now; neither load nor anything else of them changes until the commit. A function, because a row lock wants a right to update.';
 
+CREATE FUNCTION squad.experts_hold_free(p_experts integer[])
+RETURNS TABLE (expert_id integer, version integer, load integer, capacity integer)
+LANGUAGE sql SECURITY DEFINER SET search_path = squad, pg_temp
+BEGIN ATOMIC
+    SELECT l.expert_id, e.version, l.load, l.capacity
+      FROM squad.expert_load l JOIN squad.expert e ON e.id = l.expert_id
+     WHERE l.expert_id = ANY (p_experts)
+     ORDER BY l.expert_id FOR UPDATE OF l SKIP LOCKED FOR SHARE OF e SKIP LOCKED;
+END;
+COMMENT ON FUNCTION squad.experts_hold_free(integer[]) IS
+    'As experts_hold, of those experts whom nobody else holds: an open session stops nobody but its own.';
+
 CREATE FUNCTION squad.offers_expire(p_limit integer, p_actor text)
 RETURNS TABLE (ticket_id uuid, expert_id integer, on_break boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    v_ids uuid[] := ARRAY(SELECT a.id FROM assignment a WHERE a.state = 'offered' AND a.expires_at <= statement_timestamp()
-                           ORDER BY a.expires_at LIMIT p_limit);
+    -- What somebody else holds is left for the next time: he answers, or has a session open.
+    v_ids uuid[] := ARRAY(SELECT a.id
+                            FROM assignment a
+                            JOIN dispatch d ON d.ticket_id = a.ticket_id
+                            JOIN expert_load l ON l.expert_id = a.expert_id
+                            JOIN expert e ON e.id = a.expert_id
+                           WHERE a.state = 'offered' AND a.expires_at <= statement_timestamp()
+                           ORDER BY a.expires_at LIMIT p_limit
+                             FOR UPDATE OF d, a, l SKIP LOCKED FOR NO KEY UPDATE OF e SKIP LOCKED);
     v_tired integer[];
 BEGIN
     IF v_ids = '{}' THEN
         RETURN;
     END IF;
-    PERFORM tickets_hold(ARRAY(SELECT a.ticket_id FROM assignment a WHERE a.id = ANY (v_ids)));
-    v_ids := ARRAY(SELECT a.id FROM assignment a WHERE a.id = ANY (v_ids) AND a.state = 'offered');
     v_tired := ARRAY(SELECT DISTINCT x.expert_id
                        FROM assignments_end(v_ids, 'timed_out', 'no answer in time', p_actor) AS x, policy y
                       WHERE x.timeouts >= y.timeouts_to_break);
@@ -107,7 +124,7 @@ BEGIN
       FROM assignment a LEFT JOIN tired t ON t.id = a.expert_id WHERE a.id = ANY (v_ids);
 END $$;
 COMMENT ON FUNCTION squad.offers_expire(integer, text) IS
-    'Times out at most p_limit offers that were not answered in time, frees their slots and sends the tickets on; sets experts on break who let policy.timeouts_to_break in a row pass.';
+    'Times out at most p_limit offers that were not answered in time and that nobody else holds, frees their slots and sends the tickets on; sets experts on break who let policy.timeouts_to_break in a row pass.';
 
 CREATE FUNCTION squad.offers_rescind(p_experts integer[], p_actor text) RETURNS TABLE (ticket_id uuid, expert_id integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
@@ -120,21 +137,24 @@ DECLARE
     v_requeue boolean := (SELECT y.off_work = 'requeue' FROM policy y);
     v_ids uuid[];
 BEGIN
-    v_ids := ARRAY(SELECT a.id FROM assignment a
+    v_ids := ARRAY(SELECT a.id
+                     FROM assignment a
+                     JOIN dispatch d ON d.ticket_id = a.ticket_id
+                     JOIN expert_load l ON l.expert_id = a.expert_id
+                     JOIN expert e ON e.id = a.expert_id
                     WHERE a.expert_id = ANY (v_off) AND a.ended_at IS NULL
-                      AND (a.state IN ('reserved', 'offered') OR v_requeue AND a.state = 'accepted') AND a.override IS NULL);
-    IF v_ids = '{}' THEN
-        RETURN;
+                      AND (a.state IN ('reserved', 'offered') OR v_requeue AND a.state = 'accepted') AND a.override IS NULL
+                      FOR UPDATE OF d, a, l SKIP LOCKED FOR NO KEY UPDATE OF e SKIP LOCKED);
+    IF v_ids <> '{}' THEN
+        RETURN QUERY SELECT x.ticket_id, x.expert_id
+                       FROM assignments_end(v_ids, 'rescinded', 'the expert went off', p_actor) AS x;
     END IF;
-    PERFORM tickets_hold(ARRAY(SELECT a.ticket_id FROM assignment a WHERE a.id = ANY (v_ids)));
-    v_ids := ARRAY(SELECT a.id FROM assignment a
-                    WHERE a.id = ANY (v_ids) AND a.ended_at IS NULL
-                      AND (a.state IN ('reserved', 'offered') OR v_requeue AND a.state = 'accepted'));
-    RETURN QUERY SELECT x.ticket_id, x.expert_id
-                   FROM assignments_end(v_ids, 'rescinded', 'the expert went off', p_actor) AS x;
+    RETURN QUERY SELECT NULL::uuid, a.expert_id FROM assignment a
+                  WHERE a.expert_id = ANY (v_off) AND a.ended_at IS NULL
+                    AND (a.state IN ('reserved', 'offered') OR v_requeue AND a.state = 'accepted') AND a.override IS NULL;
 END $$;
 COMMENT ON FUNCTION squad.offers_rescind(integer[], text) IS
-    'Takes back the offers of those of the experts who are offline, inactive or absent (and, by policy.off_work, what they have accepted but not begun). What a manager assigned against the rules stays.';
+    'Takes back the offers of those of the experts who are offline, inactive or absent (and, by policy.off_work, what they have accepted but not begun). What a manager assigned against the rules stays. What somebody else holds is left: such an expert is returned without a ticket.';
 
 CREATE FUNCTION squad.waiting_tell(p_limit integer, p_actor text) RETURNS TABLE (ticket_id uuid, whom text)
 LANGUAGE sql SECURITY DEFINER SET search_path = squad, pg_temp

@@ -16,7 +16,6 @@ enum {
     CLOSE_TIMEOUT_MS = 3000,
     RETRY_MS = 250,
     STATEMENT_TIMEOUT_MS = 30000,
-    LOCK_TIMEOUT_MS = 10000,
     ROUNDS_MAX = 5, /* for tickets whose expert was taken by somebody else meanwhile */
     IDLE_AFTER_MS = 5000,
     IDLE_REFRESH_MS = 500,
@@ -61,9 +60,11 @@ const struct pg_stmt assigner_stmts[] = {
     {"roster_look", sql_roster_look, 1, false},
     {"inbox_put", sql_inbox_put, 1, false},
     {"tickets_lock", sql_tickets_lock, 1, false},
+    {"tickets_lock_free", sql_tickets_lock_free, 1, false},
     {"tickets_load", sql_tickets_load, 1, false},
     {"experts_lock", sql_experts_lock, 1, false},
     {"experts_check", sql_experts_check, 1, false},
+    {"experts_check_free", sql_experts_check_free, 1, false},
     {"experts_read", sql_experts_read, 1, false},
     {"decide", sql_decide, 11, false},
     {"waiting_for", sql_waiting_for, 2, false},
@@ -92,7 +93,7 @@ static int connect_database(struct assigner *a, struct err *reterr)
                            .stmts = assigner_stmts,
                            .n_stmts = assigner_stmts_count,
                            .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
-                           .lock_timeout_ms = LOCK_TIMEOUT_MS};
+                           .lock_timeout_ms = PLACE_LOCK_TIMEOUT_MS};
     if (pg_open(&a->pg, &o, reterr))
         return -1;
     if (pg_exec(a->pg, PG_STEADY_PLANS, reterr)) {
@@ -209,30 +210,42 @@ static int refresh(struct assigner *a, struct err *reterr)
     return 0;
 }
 
+/* What fails while the session lives (somebody keeps a table or rows locked) is tried at its next
+ * time, and holds nothing else up. */
+static int unless_alive(struct assigner *a, const struct err *err, struct err *reterr)
+{
+    if (err->kind == ERR_FATAL || !pg_alive(a->pg)) {
+        *reterr = *err;
+        return -1;
+    }
+    log_err(LOG_WARN, "what is due waits", err);
+    return 0;
+}
+
 /* What the clock alone brings: shifts that begin, offers that time out, people to be told. */
 static int pass_time(struct assigner *a, struct err *reterr)
 {
     uint64_t now = now_ms();
     int64_t told = 0;
     int tired = 0;
+    struct err err = {0};
     if (roster_pass_time(a->pg, &a->roster, roster_now_us(&a->roster), &a->off, reterr))
         return -1;
-    if (a->off.n && sweep_off(&a->sweep, a->off.items, a->off.n, &a->batch, reterr))
+    if (a->off.n && sweep_off(&a->sweep, &a->off, &a->batch, &err) && unless_alive(a, &err, reterr))
         return -1;
-    a->off.n = 0;
     if (now - a->due_ms >= DUE_MS) {
         a->due_ms = now;
-        if (sweep_due(&a->sweep, &a->batch, &tired, reterr))
+        if (sweep_due(&a->sweep, &a->batch, &tired, &err) && unless_alive(a, &err, reterr))
             return -1;
     }
     if (now - a->told_ms >= TELL_MS) {
         a->told_ms = now;
-        if (sweep_tell(&a->sweep, &told, reterr))
+        if (sweep_tell(&a->sweep, &told, &err) && unless_alive(a, &err, reterr))
             return -1;
     }
     if (now - a->shifts_ms >= SHIFTS_MS) {
         a->shifts_ms = now;
-        if (pg_run(a->pg, "shifts_extend", NULL, NULL, reterr))
+        if (pg_run(a->pg, "shifts_extend", NULL, NULL, &err) && unless_alive(a, &err, reterr))
             return -1;
     }
     if (tired)
@@ -259,6 +272,7 @@ static int sweep(struct assigner *a, struct err *reterr)
         sweep_all_waiting(&a->sweep);
     }
     CRASH_POINT("assigner.sweep.before");
+    place_later(&a->placer, now, &a->batch);
     if (sweep_woken(&a->sweep, &a->roster, &a->batch, reterr))
         return -1;
     if ((due || a->sweep.waiting_all) && sweep_waiting(&a->sweep, &a->batch, reterr))
@@ -336,7 +350,8 @@ static int in_trouble(struct assigner *a, const struct err *err)
 
 static bool drained(const struct assigner *a)
 {
-    return consumer_at_end(a->consumer) && !a->busy && a->swept_ms;
+    return consumer_at_end(a->consumer) && !a->busy && a->swept_ms && !a->placer.locked.n &&
+           !a->placer.held.n;
 }
 
 static int wait_ms(const struct assigner *a)
@@ -385,14 +400,17 @@ int assigner_run(const struct assigner_conf *conf, struct loop *loop, struct err
                                                 .suffixes = topics,
                                                 .wake_fd = loop_wakeup(loop, on_wakeup, NULL)});
     a.sweep.actor = a.actor;
-    a.placer = (struct placer){
-        .roster = &a.roster, .actor = a.actor, .no_advisory_locks = conf->no_advisory_locks};
+    a.placer = (struct placer){.roster = &a.roster,
+                               .actor = a.actor,
+                               .no_advisory_locks = conf->no_advisory_locks,
+                               .off = &a.off};
     int failed = run(&a, reterr);
     consumer_close(a.consumer, CLOSE_TIMEOUT_MS);
     disconnect_database(&a);
     LOG(INFO, "tickets decided", F_INT("reserved", a.placer.reserved),
         F_INT("parked", a.placer.parked), F_INT("review", a.placer.review),
         F_INT("again", a.placer.again), F_INT("refused", a.placer.refused));
+    placer_free(&a.placer);
     roster_free(&a.roster);
     batch_free(&a.batch);
     free(a.snapshot);

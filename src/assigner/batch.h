@@ -15,7 +15,8 @@ enum verdict {
     VERDICT_PARK,    /* nobody can take it now */
     VERDICT_REVIEW,  /* its type is unknown */
     VERDICT_AGAIN, /* somebody can, but not within this transaction's locks: parked for a moment */
-    VERDICT_YIELD, /* somebody can who first goes to the tickets that wait: parked for a moment */
+    VERDICT_YIELD, /* somebody can who first goes to the tickets that wait, or is locked: parked for
+                      a moment */
 };
 
 struct event {
@@ -33,6 +34,7 @@ struct job {
     /* As read in the transaction. */
     bool found, open, news; /* news: a person would learn something from "parked" */
     bool waited;            /* it has been parked because nobody could take it */
+    bool locked;            /* somebody else holds its row of dispatch: left for later */
     int64_t created_us, due_us, routable_us;
     int64_t excluded_us; /* when the first exclusion ends; INT64_MAX: none does */
     char area[AREA_TEXT_MAX + 1];

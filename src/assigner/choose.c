@@ -69,10 +69,13 @@ static void enter(struct contest *c, const struct rank *r)
 }
 
 /* Who is woken, or will be by the next tick because the clock has passed the beginning of the shift
- * or the end of the absence since the last one, is first for what waits. */
+ * or the end of the absence since the last one, is first for what waits. Who is locked is
+ * nobody's. */
 static bool is_left(const struct contest *c, const struct expert *e)
 {
     int64_t ticked = c->roster->ticked_us, now = c->wish->now_us;
+    if (e->locked)
+        return true;
     return c->wish->yields &&
            (e->woken || (ticked && ((e->shift.from_us > ticked && e->shift.from_us <= now) ||
                                     (e->absence.to_us > ticked && e->absence.to_us <= now))));

@@ -64,7 +64,7 @@ struct choice {
     bool counted; /* all were looked at: what follows is known; always when nobody is chosen */
     int32_t removed[FILTERS];
     int32_t fit;     /* left over, whether or not it could be chosen now */
-    int32_t yielded; /* of them left to the tickets that wait */
+    int32_t yielded; /* of them left to the tickets that wait, or locked by somebody else */
     int n_rivals;
     struct rival rivals[RIVALS_MAX]; /* the next best, best first */
 };

@@ -4,12 +4,17 @@
 #include "log.h"
 #include "loop.h"
 #include "mem.h"
-#include "roster_db.h"
 #include "state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+    HURRY_MS = 10000, /* longer than LOCKED_MS: who is tried again is not waited for */
+    LOCKED_MS = 1000,
+    GIVEN_UP_MS = 30000,
+};
 
 /* A part of a batch, in one transaction. */
 struct part {
@@ -22,6 +27,7 @@ struct part {
     int64_t now_us;   /* by the database's clock */
     bool types_stale; /* the database knows a type that the roster does not */
     bool surprised;   /* an expert is not as the roster believed */
+    bool hurried;     /* waits for no lock */
     int reserved, parked, review;
 };
 
@@ -114,7 +120,8 @@ static void read_ticket(struct part *part, const PGresult *res, int row)
     }
     snprintf(j->area, sizeof j->area, "%s", PQgetvalue(res, row, 2));
     j->created_us = pg_get_int8(res, row, 3);
-    j->open = state_may_change(STATE_TICKET, state ? state : "received", "assigned") &&
+    j->open = !j->locked &&
+              state_may_change(STATE_TICKET, state ? state : "received", "assigned") &&
               (j->type || !state || strcmp(state, "review") != 0);
     j->news = !state || strcmp(state, "parked") != 0 || pg_get_bool(res, row, 6);
     j->waited = state && strcmp(state, "parked") == 0 && !pg_get_bool(res, row, 6);
@@ -126,6 +133,34 @@ static void read_ticket(struct part *part, const PGresult *res, int row)
     j->sticky = (int32_t)get_us(res, row, 12, 0);
 }
 
+/* Somebody has held rows for long: what is not free is left out for some seconds. */
+static void hurry(struct placer *p)
+{
+    uint64_t now = now_ms();
+    if (now >= p->hurry_until_ms)
+        LOG(WARN, "a session keeps tickets or experts locked; the others go on");
+    p->hurry_until_ms = now + HURRY_MS;
+}
+
+static int lock_tickets(struct part *part, const struct pg_params *ids, struct err *reterr)
+{
+    _cleanup_result_ PGresult *res = NULL;
+    if (!part->hurried)
+        return pg_run(part->placer->pg, "tickets_lock", ids, NULL, reterr);
+    if (pg_run(part->placer->pg, "tickets_lock_free", ids, &res, reterr))
+        return -1;
+    for (int row = 0; row < PQntuples(res); row++) {
+        uint8_t id[16];
+        pg_get_uuid(res, row, 0, id);
+        struct job *j = batch_find(part->batch, id);
+        if (j)
+            j->locked = true;
+    }
+    if (PQntuples(res))
+        hurry(part->placer);
+    return 0;
+}
+
 static int read_tickets(struct part *part, struct err *reterr)
 {
     struct placer *p = part->placer;
@@ -135,14 +170,14 @@ static int read_tickets(struct part *part, struct err *reterr)
     pg_array_init(&ids, PG_UUID);
     for (size_t i = 0; i < part->n; i++) {
         struct job *j = job_of(part, i);
-        j->found = j->open = false;
+        j->found = j->open = j->locked = false;
         if (is_wanted(part, j))
             pg_array_bytes(&ids, j->ticket, 16);
         else
             j->found = true; /* decided before */
     }
     pg_array_param(&ids, &params);
-    int failed = pg_run(p->pg, "tickets_lock", &params, NULL, reterr);
+    int failed = lock_tickets(part, &params, reterr);
     if (!failed)
         failed = pg_run(p->pg, "tickets_load", &params, &res, reterr);
     pg_array_free(&ids);
@@ -221,9 +256,38 @@ static void check_expert(struct part *part, const PGresult *res, int row)
     e->held = true;
 }
 
-static int hold_experts(struct part *part, struct err *reterr)
+/* Who was asked for and is not among the rows is held by somebody else. */
+static void leave_locked(struct part *part, const PGresult *res, const int32_t *ids, size_t n)
 {
     struct placer *p = part->placer;
+    for (size_t i = 0; i < n; i++)
+        roster_find(p->roster, ids[i])->locked = true;
+    for (int row = 0; row < PQntuples(res); row++)
+        roster_find(p->roster, (int32_t)pg_get_int8(res, row, 0))->locked = false;
+    if (!p->locked.n)
+        p->locked_until_ms = now_ms() + LOCKED_MS;
+    for (size_t i = 0; i < n; i++)
+        if (roster_find(p->roster, ids[i])->locked)
+            ids_add(&p->locked, ids[i]);
+    hurry(p);
+}
+
+static int lock_experts(struct part *part, const struct pg_params *ids, PGresult **ret_rows,
+                        struct err *reterr)
+{
+    const struct placer *p = part->placer;
+    if (part->hurried) /* row locks alone, which can be left out one by one */
+        return pg_run(p->pg, "experts_check_free", ids, ret_rows, reterr);
+    if (p->no_advisory_locks)
+        return pg_run(p->pg, "experts_read", ids, ret_rows, reterr);
+    return pg_run(p->pg, "experts_lock", ids, NULL, reterr) ||
+                   pg_run(p->pg, "experts_check", ids, ret_rows, reterr)
+               ? -1
+               : 0;
+}
+
+static int hold_experts(struct part *part, struct err *reterr)
+{
     int32_t *ids = mem_new(part->n_touched, sizeof *ids);
     size_t n = chosen_experts(part, ids);
     struct pg_array array;
@@ -232,20 +296,17 @@ static int hold_experts(struct part *part, struct err *reterr)
     pg_array_init(&array, PG_INT4);
     for (size_t i = 0; i < n; i++)
         pg_array_int4(&array, ids[i]);
-    free(ids);
     pg_array_param(&array, &params);
-    int failed = 0;
     if (n)
         CRASH_POINT("assigner.lock.before");
-    if (n && !p->no_advisory_locks)
-        failed = pg_run(p->pg, "experts_lock", &params, NULL, reterr);
-    if (n && !failed)
-        failed = pg_run(p->pg, p->no_advisory_locks ? "experts_read" : "experts_check", &params,
-                        &res, reterr);
+    int failed = n ? lock_experts(part, &params, &res, reterr) : 0;
     if (n)
         CRASH_POINT("assigner.lock.after");
     pg_array_free(&array);
     part->surprised = n && !failed && (size_t)PQntuples(res) < n;
+    if (part->surprised && part->hurried)
+        leave_locked(part, res, ids, n);
+    free(ids);
     for (int row = 0; n && !failed && row < PQntuples(res); row++)
         check_expert(part, res, row);
     return failed;
@@ -356,10 +417,31 @@ static int place_tx(struct pg *pg, void *ctx, struct err *reterr)
     return failed;
 }
 
-/* What was planned has become load. */
+static int place_or_hurry(struct pg *pg, void *ctx, struct err *reterr)
+{
+    struct part *part = ctx;
+    part->hurried = now_ms() < part->placer->hurry_until_ms;
+    int failed = place_tx(pg, part, reterr);
+    if (failed && strcmp(reterr->sqlstate, "55P03") == 0) /* lock_not_available */
+        hurry(part->placer);
+    return failed;
+}
+
+static bool all_reserved(const struct part *part)
+{
+    int planned = 0;
+    for (size_t i = 0; i < part->n; i++)
+        planned += job_of(part, i)->verdict == VERDICT_RESERVE;
+    return part->reserved == planned;
+}
+
+/* What was planned has become load. When a ticket was called off or given away meanwhile, nobody
+ * knows here whose slot is free: the rows that were written are read by the next refresh. */
 static void settle(struct part *part)
 {
     struct placer *p = part->placer;
+    if (!all_reserved(part))
+        unplan(part);
     for (size_t i = 0; i < part->n_touched; i++) {
         part->touched[i]->load += part->touched[i]->taken;
         part->touched[i]->taken = 0; /* an expert may be in the list more than once */
@@ -369,6 +451,10 @@ static void settle(struct part *part)
     p->review += (uint64_t)part->review;
     for (size_t i = 0; i < part->n; i++)
         p->again += job_of(part, i)->verdict == VERDICT_AGAIN;
+    for (size_t i = 0; i < part->n; i++)
+        if (job_of(part, i)->locked)
+            later_add(&p->held, job_of(part, i)->ticket, job_of(part, i)->traceparent,
+                      now_ms() + LOCKED_MS);
 }
 
 static void say_missing(const struct part *part)
@@ -387,7 +473,9 @@ static void give_up(struct part *part, const struct err *err)
     char id[UUID_TEXT_LEN + 1];
     uuid_format(job_of(part, 0)->ticket, id);
     part->placer->refused++;
-    LOG(ERROR, "the database refuses what was decided; the sweep will try again",
+    later_add(&part->placer->given_up, job_of(part, 0)->ticket, job_of(part, 0)->traceparent,
+              now_ms() + GIVEN_UP_MS);
+    LOG(ERROR, "the database refuses what was decided; it is tried again later",
         F_STR("ticket", id), F_STR("sqlstate", err->sqlstate), F_STR("constraint", err->constraint),
         F_STR("text", err->text));
 }
@@ -399,7 +487,7 @@ static int try_part(struct part *part, struct err *reterr)
     struct placer *p = part->placer;
     for (int try = 0;; try++) {
         struct err err = {0};
-        int failed = pg_tx(p->pg, "place tickets", place_tx, part, &err);
+        int failed = pg_tx(p->pg, "place tickets", place_or_hurry, part, &err);
         CRASH_POINT("assigner.commit.after");
         if (!failed)
             settle(part);
@@ -410,7 +498,7 @@ static int try_part(struct part *part, struct err *reterr)
             *reterr = err;
             return -1;
         }
-        if (roster_load(p->pg, p->roster, NULL, NULL, reterr))
+        if (roster_load(p->pg, p->roster, NULL, p->off, reterr))
             return -1;
     }
 }
@@ -443,4 +531,28 @@ int place(struct placer *placer, struct batch *batch, struct err *reterr)
 {
     batch_fold(batch);
     return batch->n ? place_part(placer, batch, 0, batch->n, reterr) : 0;
+}
+
+void place_later(struct placer *p, uint64_t now, struct batch *batch)
+{
+    later_take(&p->held, now, batch);
+    later_take(&p->given_up, now, batch);
+    if (!p->locked.n || now < p->locked_until_ms)
+        return;
+    for (size_t i = 0; i < p->locked.n; i++) {
+        struct expert *e = roster_find(p->roster, p->locked.items[i]);
+        if (!e)
+            continue;
+        e->locked = false;
+        roster_wake(p->roster, e, true);
+    }
+    p->locked.n = 0;
+}
+
+void placer_free(struct placer *p)
+{
+    later_free(&p->held);
+    later_free(&p->given_up);
+    free(p->locked.items);
+    p->locked = (struct ids){0};
 }

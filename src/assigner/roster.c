@@ -138,6 +138,7 @@ struct expert *roster_put(struct roster *r, const struct expert *facts, const ch
     fresh.taken = was ? was->taken : 0;
     fresh.woken = was && was->woken;
     fresh.held = was && was->held;
+    fresh.locked = was && was->locked;
     read_skills(r, &fresh, skills);
     read_areas(r, &fresh, areas);
     bool same = was && same_facts(was, &fresh);

@@ -40,8 +40,9 @@ struct expert {
     struct point position, home;
     int64_t position_us; /* when the expert was there */
     bool active, available;
-    bool woken; /* may have room for waiting tickets */
-    bool held;  /* locked in the transaction at hand */
+    bool woken;  /* may have room for waiting tickets */
+    bool held;   /* locked in the transaction at hand */
+    bool locked; /* somebody else holds his rows: chosen for nobody */
     uint16_t n_skills, n_areas;
     struct skill_level *skills; /* owned, with the areas */
     uint32_t *areas;            /* numbers in roster.prefixes */

@@ -60,7 +60,7 @@ static size_t pick_woken(struct sweep *s, struct roster *roster, struct expert *
         if (!e->woken)
             continue;
         roster_wake(roster, e, false);
-        if (expert_free(e))
+        if (expert_free(e) && !e->locked)
             ret_woken[n++] = e;
         if (n == WOKEN_MAX)
             s->woken_behind = (int32_t)((i + (size_t)s->woken_behind + 1) % roster->n);
@@ -113,7 +113,10 @@ int sweep_woken(struct sweep *s, struct roster *roster, struct batch *batch, str
     if (!roster->n_woken)
         return 0;
     size_t n = pick_woken(s, roster, woken);
-    return n ? ask_for(s, woken, n, batch, reterr) : 0;
+    int failed = n ? ask_for(s, woken, n, batch, reterr) : 0;
+    for (size_t i = 0; failed && i < n; i++)
+        roster_wake(roster, woken[i], true);
+    return failed;
 }
 
 void sweep_again(struct sweep *s, struct roster *roster)
@@ -142,22 +145,26 @@ int sweep_due(struct sweep *s, struct batch *batch, int *ret_tired, struct err *
     return add_page(s, "waiting_due", DUE_MAX, false, batch, &n, reterr);
 }
 
-int sweep_off(struct sweep *s, const int32_t *experts, size_t n, struct batch *batch,
-              struct err *reterr)
+int sweep_off(struct sweep *s, struct ids *off, struct batch *batch, struct err *reterr)
 {
     struct pg_array ids;
     struct pg_params params = {0};
     _cleanup_result_ PGresult *res = NULL;
     pg_array_init(&ids, PG_INT4);
-    for (size_t i = 0; i < n; i++)
-        pg_array_int4(&ids, experts[i]);
+    for (size_t i = 0; i < off->n; i++)
+        pg_array_int4(&ids, off->items[i]);
     pg_array_param(&ids, &params);
     pg_param_text(&params, s->actor);
     int failed = pg_run(s->pg, "offers_rescind", &params, &res, reterr);
     pg_array_free(&ids);
-    if (!failed)
-        add_all(batch, res, 0);
-    return failed;
+    if (failed)
+        return -1;
+    add_all(batch, res, 0);
+    off->n = 0;
+    for (int row = 0; row < PQntuples(res); row++)
+        if (!PQgetisnull(res, row, 1))
+            ids_add(off, (int32_t)pg_get_int8(res, row, 1));
+    return 0;
 }
 
 int sweep_tell(struct sweep *s, int64_t *ret_told, struct err *reterr)

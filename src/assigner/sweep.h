@@ -9,6 +9,7 @@
 #include "batch.h"
 #include "err.h"
 #include "pg.h"
+#include "roster_db.h"
 
 enum { WOKEN_MAX = 32 }; /* experts asked about at once */
 
@@ -42,9 +43,9 @@ int sweep_waiting(struct sweep *s, struct batch *batch, struct err *reterr);
  * which a requirement is dropped or an exclusion ends. *ret_tired: experts set on break. */
 int sweep_due(struct sweep *s, struct batch *batch, int *ret_tired, struct err *reterr);
 
-/* Takes back the offers of those of n experts who are off; adds their tickets. */
-int sweep_off(struct sweep *s, const int32_t *experts, size_t n, struct batch *batch,
-              struct err *reterr);
+/* Takes back the offers of those of the experts who are off; adds their tickets. *off is emptied
+ * but for those who have offers that somebody else holds; when it fails it stays as it is. */
+int sweep_off(struct sweep *s, struct ids *off, struct batch *batch, struct err *reterr);
 
 /* Tells the manager and the customer of tickets that wait too long. */
 int sweep_tell(struct sweep *s, int64_t *ret_told, struct err *reterr);

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from test_functions import Beside
-from test_offers import call, state, ticket
+from test_offers import HOLDS, call, state, ticket
 
 MADRID = "UPDATE squad.expert SET zone = 'Europe/Madrid', schedule = 'shifts' WHERE id = 1"
 
@@ -200,6 +200,23 @@ def test_the_net_takes_back_what_a_change_by_hand_left(w, off):
     assert w.one(rescind) == 0
     w.c.execute(off)
     assert w.one(rescind) == 1
+    assert (state(w, a), ticket(w, t), w.load()) == ("rescinded", "parked", 0)
+
+
+@pytest.mark.parametrize("hold", HOLDS)
+def test_the_net_leaves_what_somebody_holds_and_says_whose_it_is(w, hold):
+    rescind = "SELECT ticket_id, expert_id FROM squad.offers_rescind('{1,2,3}', 'test') ORDER BY 2, 1"
+    t, a, _ = w.offered()
+    u, b, _ = w.offered(2)
+    w.c.execute("UPDATE squad.expert SET status = 'offline' WHERE id IN (1, 2)")
+    with w.db.connect() as c:
+        c.execute("SET lock_timeout = '1s'")
+        with w.c.transaction():
+            w.c.execute(hold, {"ticket": t})
+            assert c.execute(rescind).fetchall() == [(None, 1), (u, 2)]
+            raise psycopg.Rollback
+        assert (state(w, a), state(w, b)) == ("offered", "rescinded")
+        assert c.execute(rescind).fetchall() == [(t, 1)]
     assert (state(w, a), ticket(w, t), w.load()) == ("rescinded", "parked", 0)
 
 

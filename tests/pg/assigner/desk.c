@@ -13,7 +13,8 @@ void open_desk(struct desk *d, const struct world *w)
     struct pg_options o = {.conninfo = conninfo,
                            .program = "assigner",
                            .stmts = assigner_stmts,
-                           .n_stmts = assigner_stmts_count};
+                           .n_stmts = assigner_stmts_count,
+                           .lock_timeout_ms = PLACE_LOCK_TIMEOUT_MS};
     *d = (struct desk){0};
     cr_assert_eq(pg_open(&d->pg, &o, &err), 0, "%s", err.text);
     cr_assert_eq(roster_load(d->pg, &d->roster, &d->snapshot, NULL, &err), 0, "%s", err.text);
@@ -26,6 +27,7 @@ void open_desk(struct desk *d, const struct world *w)
 void close_desk(struct desk *d)
 {
     pg_close(d->pg);
+    placer_free(&d->placer);
     roster_free(&d->roster);
     batch_free(&d->batch);
     free(d->snapshot);

@@ -345,7 +345,8 @@ Test(place, an_expert_who_goes_off_loses_his_offers_and_they_go_on)
     free(world_sql(&w, "UPDATE expert SET status = 'offline' WHERE id = %s", first));
     cr_assert_eq(roster_refresh(d.pg, &d.roster, &d.snapshot, &off, &err), 0);
     cr_assert_eq(off.n, 1);
-    cr_assert_eq(sweep_off(&d.sweep, off.items, off.n, &d.batch, &err), 0, "%s", err.text);
+    cr_assert_eq(sweep_off(&d.sweep, &off, &d.batch, &err), 0, "%s", err.text);
+    cr_expect_eq(off.n, 0);
     cr_assert_eq(d.batch.n, 1);
     cr_assert_eq(place(&d.placer, &d.batch, &err), 0, "%s", err.text);
     cr_expect_eq(world_sql_long(
