@@ -179,6 +179,7 @@ def w(stack):
         p.log.close()
     # What a test left waiting is not the next one's.
     world.db.execute("UPDATE squad.notice SET next_attempt_at = 'infinity' WHERE ended_at IS NULL")
+    world.db.execute("UPDATE squad.assignment SET expires_at = 'infinity' WHERE state = 'offered'")
     world.db.close()
 
 
