@@ -132,9 +132,9 @@ class EndTxnProxy:
         except OSError:
             reset(writer)
             return
-        for _, w in ((reader, writer), server):
-            w.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
+            for _, w in ((reader, writer), server):
+                w.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await Connection(self, (reader, writer), server).run()
         except (OSError, EOFError):
             pass
