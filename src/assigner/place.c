@@ -1,190 +1,14 @@
-#include "place.h"
+#include "part.h"
 
 #include "crash.h"
 #include "log.h"
 #include "loop.h"
 #include "mem.h"
-#include "state.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    HURRY_MS = 10000, /* longer than LOCKED_MS: who is tried again is not waited for */
-    LOCKED_MS = 1000,
-    GIVEN_UP_MS = 30000,
-};
-
-/* A part of a batch, in one transaction. */
-struct part {
-    struct placer *placer;
-    struct batch *batch;
-    size_t from, n;          /* jobs */
-    struct job **order;      /* owned: n of them, in the order of their turn */
-    struct expert **touched; /* owned: experts chosen before the locks */
-    size_t n_touched;
-    int64_t now_us;   /* by the database's clock */
-    bool types_stale; /* the database knows a type that the roster does not */
-    bool surprised;   /* an expert is not as the roster believed */
-    bool hurried;     /* waits for no lock */
-    int reserved, parked, review;
-};
-
-static struct job *job_of(const struct part *part, size_t i)
-{
-    return &part->batch->jobs[part->from + i];
-}
-
-static int compare_uuid(const void *a, const void *b)
-{
-    return memcmp(a, b, 16);
-}
-
-/* Which events nobody has acted on; a job brought by none but old ones is left alone. */
-static int take_events(struct part *part, struct err *reterr)
-{
-    struct batch *b = part->batch;
-    struct job *first = job_of(part, 0), *last = job_of(part, part->n - 1);
-    uint32_t end = last->event + last->events;
-    if (first->event == end)
-        return 0;
-    struct pg_array ids;
-    pg_array_init(&ids, PG_UUID);
-    for (uint32_t i = first->event; i < end; i++)
-        pg_array_bytes(&ids, b->events[i].id, 16);
-    struct pg_params params = {0};
-    _cleanup_result_ PGresult *res = NULL;
-    pg_array_param(&ids, &params);
-    CRASH_POINT("assigner.inbox.before");
-    int failed = pg_run(part->placer->pg, "inbox_put", &params, &res, reterr);
-    CRASH_POINT("assigner.inbox.after");
-    pg_array_free(&ids);
-    if (failed)
-        return -1;
-    size_t n = (size_t)PQntuples(res);
-    uint8_t(*taken)[16] = mem_new(n, sizeof *taken);
-    for (size_t i = 0; i < n; i++)
-        pg_get_uuid(res, (int)i, 0, taken[i]);
-    qsort(taken, n, sizeof *taken, compare_uuid);
-    for (uint32_t i = first->event; i < end; i++)
-        b->events[i].fresh = bsearch(b->events[i].id, taken, n, sizeof *taken, compare_uuid);
-    free(taken);
-    return 0;
-}
-
-static bool is_wanted(const struct part *part, const struct job *j)
-{
-    if (j->swept)
-        return true;
-    for (uint32_t i = 0; i < j->events; i++)
-        if (part->batch->events[j->event + i].fresh)
-            return true;
-    return false;
-}
-
-static void read_excluded(struct job *j, const char *list)
-{
-    size_t cap = 0;
-    free(j->excluded);
-    j->excluded = NULL;
-    j->n_excluded = 0;
-    while (list && *list) {
-        char *end;
-        j->excluded = mem_room(j->excluded, j->n_excluded, &cap, sizeof *j->excluded);
-        j->excluded[j->n_excluded++] = (int32_t)strtol(list, &end, 10);
-        list = *end ? end + 1 : end;
-    }
-}
-
-static int64_t get_us(const PGresult *res, int row, int col, int64_t when_null)
-{
-    return PQgetisnull(res, row, col) ? when_null : pg_get_int8(res, row, col);
-}
-
-static void read_ticket(struct part *part, const PGresult *res, int row)
-{
-    uint8_t id[16];
-    pg_get_uuid(res, row, 0, id);
-    struct job *j = batch_find(part->batch, id);
-    if (!j)
-        return;
-    const char *state = pg_get_text(res, row, 5);
-    j->found = true;
-    j->type = NULL;
-    j->priority = 0;
-    if (pg_get_text(res, row, 4)) {
-        j->priority = (int)pg_get_int8(res, row, 4);
-        j->type = roster_type(part->placer->roster, PQgetvalue(res, row, 1));
-        part->types_stale |= !j->type;
-    }
-    snprintf(j->area, sizeof j->area, "%s", PQgetvalue(res, row, 2));
-    j->created_us = pg_get_int8(res, row, 3);
-    j->open = !j->locked &&
-              state_may_change(STATE_TICKET, state ? state : "received", "assigned") &&
-              (j->type || !state || strcmp(state, "review") != 0);
-    j->news = !state || strcmp(state, "parked") != 0 || pg_get_bool(res, row, 6);
-    j->waited = state && strcmp(state, "parked") == 0 && !pg_get_bool(res, row, 6);
-    read_excluded(j, pg_get_text(res, row, 7));
-    j->excluded_us = get_us(res, row, 8, INT64_MAX);
-    part->now_us = pg_get_int8(res, row, 9);
-    j->routable_us = pg_get_int8(res, row, 10);
-    j->due_us = pg_get_int8(res, row, 11);
-    j->sticky = (int32_t)get_us(res, row, 12, 0);
-}
-
-/* Somebody has held rows for long: what is not free is left out for some seconds. */
-static void hurry(struct placer *p)
-{
-    uint64_t now = now_ms();
-    if (now >= p->hurry_until_ms)
-        LOG(WARN, "a session keeps tickets or experts locked; the others go on");
-    p->hurry_until_ms = now + HURRY_MS;
-}
-
-static int lock_tickets(struct part *part, const struct pg_params *ids, struct err *reterr)
-{
-    _cleanup_result_ PGresult *res = NULL;
-    if (!part->hurried)
-        return pg_run(part->placer->pg, "tickets_lock", ids, NULL, reterr);
-    if (pg_run(part->placer->pg, "tickets_lock_free", ids, &res, reterr))
-        return -1;
-    for (int row = 0; row < PQntuples(res); row++) {
-        uint8_t id[16];
-        pg_get_uuid(res, row, 0, id);
-        struct job *j = batch_find(part->batch, id);
-        if (j)
-            j->locked = true;
-    }
-    if (PQntuples(res))
-        hurry(part->placer);
-    return 0;
-}
-
-static int read_tickets(struct part *part, struct err *reterr)
-{
-    struct placer *p = part->placer;
-    struct pg_array ids;
-    struct pg_params params = {0};
-    _cleanup_result_ PGresult *res = NULL;
-    pg_array_init(&ids, PG_UUID);
-    for (size_t i = 0; i < part->n; i++) {
-        struct job *j = job_of(part, i);
-        j->found = j->open = j->locked = false;
-        if (is_wanted(part, j))
-            pg_array_bytes(&ids, j->ticket, 16);
-        else
-            j->found = true; /* decided before */
-    }
-    pg_array_param(&ids, &params);
-    int failed = lock_tickets(part, &params, reterr);
-    if (!failed)
-        failed = pg_run(p->pg, "tickets_load", &params, &res, reterr);
-    pg_array_free(&ids);
-    for (int row = 0; !failed && row < PQntuples(res); row++)
-        read_ticket(part, res, row);
-    return failed;
-}
+enum { GIVEN_UP_MS = 30000 };
 
 /* What was planned is not taken. */
 static void unplan(struct part *part)
@@ -209,11 +33,11 @@ static void replan(struct part *part, bool held_only)
 {
     unplan(part);
     for (size_t i = 0; i < part->n; i++)
-        part->order[i] = job_of(part, i);
+        part->order[i] = part_job(part, i);
     plan(part->placer->roster, part->order, part->n, held_only, part->now_us);
     for (size_t i = 0; i < part->n && !held_only; i++)
-        for (int k = 0; k < job_of(part, i)->n_experts; k++)
-            part->touched[part->n_touched++] = job_of(part, i)->experts[k];
+        for (int k = 0; k < part_job(part, i)->n_experts; k++)
+            part->touched[part->n_touched++] = part_job(part, i)->experts[k];
 }
 
 static int compare_int(const void *a, const void *b)
@@ -265,11 +89,11 @@ static void leave_locked(struct part *part, const PGresult *res, const int32_t *
     for (int row = 0; row < PQntuples(res); row++)
         roster_find(p->roster, (int32_t)pg_get_int8(res, row, 0))->locked = false;
     if (!p->locked.n)
-        p->locked_until_ms = now_ms() + LOCKED_MS;
+        p->locked_until_ms = now_ms() + PART_LOCKED_MS;
     for (size_t i = 0; i < n; i++)
         if (roster_find(p->roster, ids[i])->locked)
             ids_add(&p->locked, ids[i]);
-    hurry(p);
+    placer_hurry(p);
 }
 
 static int lock_experts(struct part *part, const struct pg_params *ids, PGresult **ret_rows,
@@ -366,7 +190,7 @@ static int write_decisions(struct part *part, struct err *reterr)
     for (int i = 0; i < COLUMNS; i++)
         pg_array_init(&arrays[i], columns[i]);
     for (size_t i = 0; i < part->n; i++) {
-        const struct job *j = job_of(part, i);
+        const struct job *j = part_job(part, i);
         if (j->verdict == VERDICT_NONE)
             continue;
         for (int place = 1; place == 1 || place <= j->n_experts; place++)
@@ -390,12 +214,12 @@ static int write_decisions(struct part *part, struct err *reterr)
 static int read_all(struct part *part, struct err *reterr)
 {
     part->types_stale = false;
-    if (read_tickets(part, reterr))
+    if (part_read_tickets(part, reterr))
         return -1;
     if (!part->types_stale)
         return 0;
     return roster_load_types(part->placer->pg, part->placer->roster, reterr) ||
-                   read_tickets(part, reterr)
+                   part_read_tickets(part, reterr)
                ? -1
                : 0;
 }
@@ -405,7 +229,7 @@ static int place_tx(struct pg *pg, void *ctx, struct err *reterr)
     struct part *part = ctx;
     (void)pg;
     release(part);
-    if (take_events(part, reterr) || read_all(part, reterr))
+    if (part_take_events(part, reterr) || read_all(part, reterr))
         return -1;
     replan(part, false);
     if (hold_experts(part, reterr))
@@ -423,7 +247,7 @@ static int place_or_hurry(struct pg *pg, void *ctx, struct err *reterr)
     part->hurried = now_ms() < part->placer->hurry_until_ms;
     int failed = place_tx(pg, part, reterr);
     if (failed && strcmp(reterr->sqlstate, "55P03") == 0) /* lock_not_available */
-        hurry(part->placer);
+        placer_hurry(part->placer);
     return failed;
 }
 
@@ -431,7 +255,7 @@ static bool all_reserved(const struct part *part)
 {
     int planned = 0;
     for (size_t i = 0; i < part->n; i++)
-        planned += job_of(part, i)->verdict == VERDICT_RESERVE;
+        planned += part_job(part, i)->verdict == VERDICT_RESERVE;
     return part->reserved == planned;
 }
 
@@ -450,20 +274,20 @@ static void settle(struct part *part)
     p->parked += (uint64_t)part->parked;
     p->review += (uint64_t)part->review;
     for (size_t i = 0; i < part->n; i++)
-        p->again += job_of(part, i)->verdict == VERDICT_AGAIN;
+        p->again += part_job(part, i)->verdict == VERDICT_AGAIN;
     for (size_t i = 0; i < part->n; i++)
-        if (job_of(part, i)->locked)
-            later_add(&p->held, job_of(part, i)->ticket, job_of(part, i)->traceparent,
-                      now_ms() + LOCKED_MS);
+        if (part_job(part, i)->locked)
+            later_add(&p->held, part_job(part, i)->ticket, part_job(part, i)->traceparent,
+                      now_ms() + PART_LOCKED_MS);
 }
 
 static void say_missing(const struct part *part)
 {
     char id[UUID_TEXT_LEN + 1];
     for (size_t i = 0; i < part->n; i++) {
-        if (job_of(part, i)->found)
+        if (part_job(part, i)->found)
             continue;
-        uuid_format(job_of(part, i)->ticket, id);
+        uuid_format(part_job(part, i)->ticket, id);
         LOG(WARN, "an event names a ticket that is not there", F_STR("ticket", id));
     }
 }
@@ -471,9 +295,9 @@ static void say_missing(const struct part *part)
 static void give_up(struct part *part, const struct err *err)
 {
     char id[UUID_TEXT_LEN + 1];
-    uuid_format(job_of(part, 0)->ticket, id);
+    uuid_format(part_job(part, 0)->ticket, id);
     part->placer->refused++;
-    later_add(&part->placer->given_up, job_of(part, 0)->ticket, job_of(part, 0)->traceparent,
+    later_add(&part->placer->given_up, part_job(part, 0)->ticket, part_job(part, 0)->traceparent,
               now_ms() + GIVEN_UP_MS);
     LOG(ERROR, "the database refuses what was decided; it is tried again later",
         F_STR("ticket", id), F_STR("sqlstate", err->sqlstate), F_STR("constraint", err->constraint),

@@ -173,12 +173,15 @@ Test(locked, a_slot_that_was_planned_and_not_taken_is_not_counted)
         PGconn *pg = PQconnectdb(w.conninfo);
         PQclear(PQexec(pg,
                        "DO $$ BEGIN FOR i IN 1..900 LOOP EXIT WHEN EXISTS (SELECT FROM pg_locks "
-                       "WHERE locktype = 'advisory' AND NOT granted); PERFORM pg_sleep(0.001); "
-                       "END LOOP; END $$"));
+                       "WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid "
+                       "FROM pg_database WHERE datname = current_database())); PERFORM "
+                       "pg_sleep(0.001); END LOOP; END $$"));
         PQclear(
             PQexec(pg, "SELECT outcome FROM squad.ticket t, squad.ticket_cancel(t.id, NULL, 'x')"));
-        PQclear(PQexec(pg, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = "
-                           "'advisory' AND granted AND pid <> pg_backend_pid()"));
+        PQclear(PQexec(pg,
+                       "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database b ON "
+                       "b.oid = l.database WHERE b.datname = current_database() AND "
+                       "l.locktype = 'advisory' AND l.granted AND l.pid <> pg_backend_pid()"));
         _exit(0);
     }
     sweep_and_place(&d);
