@@ -27,7 +27,7 @@ static bool serves(const struct expert *e, const uint32_t *prefixes, size_t n)
 {
     for (size_t i = 0; i < e->n_areas; i++)
         for (size_t k = 0; k < n; k++)
-            if (e->areas[i] == prefixes[k])
+            if (expert_areas(e)[i] == prefixes[k])
                 return true;
     return false;
 }
@@ -127,7 +127,7 @@ void candidates_join_areas(struct roster *r, uint32_t slot)
         r->n_members = r->prefixes.n;
     }
     for (size_t i = 0; i < e->n_areas; i++) {
-        struct members *m = &r->members[e->areas[i]];
+        struct members *m = &r->members[expert_areas(e)[i]];
         m->slots = mem_room(m->slots, m->n, &m->cap, sizeof *m->slots);
         m->slots[m->n++] = slot;
     }
@@ -137,7 +137,7 @@ void candidates_leave_areas(struct roster *r, uint32_t slot)
 {
     const struct expert *e = &r->experts[slot];
     for (size_t i = 0; i < e->n_areas; i++) {
-        struct members *m = &r->members[e->areas[i]];
+        struct members *m = &r->members[expert_areas(e)[i]];
         for (size_t k = 0; k < m->n; k++)
             if (m->slots[k] == slot) {
                 m->slots[k] = m->slots[--m->n];

@@ -15,6 +15,11 @@ const struct span span_never = {INT64_MAX, INT64_MAX};
 /* Skills, and areas behind them, are one block: of 100,000 experts two would be 3 MiB more. */
 _Static_assert(sizeof(struct skill_level) == sizeof(uint32_t), "one block of both");
 
+uint32_t *expert_areas(const struct expert *e)
+{
+    return (uint32_t *)(void *)(e->skills + e->n_skills);
+}
+
 static void free_expert(struct expert *e)
 {
     free(e->skills);
@@ -78,8 +83,7 @@ static void read_areas(struct roster *r, struct expert *e, const char *list)
     size_t size;
     while (e->n_areas < LIST_ITEMS_MAX && names_next(&list, &item, &size)) {
         e->skills = mem_resize(e->skills, (size_t)e->n_skills + e->n_areas + 1, sizeof *e->skills);
-        e->areas = (uint32_t *)(void *)(e->skills + e->n_skills);
-        e->areas[e->n_areas++] = names_put(&r->prefixes, item, size);
+        expert_areas(e)[e->n_areas++] = names_put(&r->prefixes, item, size);
         if (size > r->prefix_max)
             r->prefix_max = size;
     }
@@ -105,10 +109,8 @@ static uint32_t new_slot(struct roster *r, int32_t id)
 static bool same_facts(const struct expert *a, const struct expert *b)
 {
     return a->active == b->active && a->n_skills == b->n_skills && a->n_areas == b->n_areas &&
-           (!a->skills || !b->skills ||
-            memcmp(a->skills, b->skills, a->n_skills * sizeof *a->skills) == 0) &&
-           (!a->areas || !b->areas ||
-            memcmp(a->areas, b->areas, a->n_areas * sizeof *a->areas) == 0);
+           (!a->skills || memcmp(a->skills, b->skills,
+                                 ((size_t)a->n_skills + a->n_areas) * sizeof *a->skills) == 0);
 }
 
 static void tick_at(struct roster *r, int64_t at_us, int64_t now_us)
@@ -133,7 +135,6 @@ struct expert *roster_put(struct roster *r, const struct expert *facts, const ch
 {
     struct expert fresh = *facts, *was = roster_find(r, facts->id);
     fresh.skills = NULL;
-    fresh.areas = NULL;
     fresh.n_skills = fresh.n_areas = 0;
     fresh.taken = was ? was->taken : 0;
     fresh.woken = was && was->woken;

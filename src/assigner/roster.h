@@ -39,14 +39,16 @@ struct expert {
     struct span absence; /* the present or next one; span_never */
     struct point position, home;
     int64_t position_us; /* when the expert was there */
-    bool active, available;
-    bool woken;  /* may have room for waiting tickets */
-    bool held;   /* locked in the transaction at hand */
-    bool locked; /* somebody else holds his rows: chosen for nobody */
+    bool active : 1, available : 1;
+    bool woken : 1;  /* may have room for waiting tickets */
+    bool held : 1;   /* locked in the transaction at hand */
+    bool locked : 1; /* somebody else holds his rows: chosen for nobody */
     uint16_t n_skills, n_areas;
-    struct skill_level *skills; /* owned, with the areas */
-    uint32_t *areas;            /* numbers in roster.prefixes */
+    struct skill_level *skills; /* owned; behind them in the same block are the areas */
 };
+
+/* n_areas numbers in roster.prefixes. Borrowed. */
+uint32_t *expert_areas(const struct expert *expert);
 
 /* Experts who have one prefix among their areas. */
 struct members {

@@ -17,9 +17,8 @@ enum {
     LOCK_TIMEOUT_MS = 250,  /* nobody is told, and no answer read, while it waits */
     CLAIM_MARGIN_MS = 5000, /* a claim outlives the attempt's own time-out by this */
     CLAIM_MAX = 64,         /* notices claimed in one statement */
-    CLAIMS_A_TURN =
-        16,       /* what can not be sent takes no place: the loop has its turn all the same */
-    PASS_MS = 50, /* at most so often it looks past the notices of full hosts */
+    CLAIMS_A_TURN = 16,     /* what can not be sent takes no place, and must not keep the loop */
+    PASS_MS = 50,           /* at most so often it looks past the notices of full hosts */
 };
 
 struct notifier {

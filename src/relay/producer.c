@@ -308,10 +308,13 @@ int producer_commit(struct producer *p, producer_wait_fn *keep_waiting, void *ct
     return 0;
 }
 
+void producer_flush(struct producer *p, int timeout_ms)
+{
+    rd_kafka_flush(p->rk, timeout_ms);
+}
+
 int producer_abort(struct producer *p, int timeout_ms, struct err *reterr)
 {
-    /* An abort throws away what was not sent, and then marks nothing. */
-    rd_kafka_flush(p->rk, timeout_ms);
     rd_kafka_error_t *error = rd_kafka_abort_transaction(p->rk, timeout_ms);
     return error ? kafka_err_take(reterr, error, "abort a Kafka transaction") : 0;
 }

@@ -63,6 +63,10 @@ int producer_commit(struct producer *p, producer_wait_fn *keep_waiting, void *ct
                     struct err *reterr);
 int producer_abort(struct producer *p, int timeout_ms, struct err *reterr);
 
+/* Waits until the broker has what was produced, or timeout_ms are over. A commit does that by
+ * itself; an abort throws away what was not sent. */
+void producer_flush(struct producer *p, int timeout_ms);
+
 /* Serves callbacks. True when the connection to the broker has been lost since it was opened: then
  * the position must be read again before the next transaction. */
 bool producer_disturbed(struct producer *p);

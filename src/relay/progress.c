@@ -52,6 +52,8 @@ static int send_barrier(struct recovery *r, enum settle_verdict verdict, struct 
                              verdict == SETTLE_COMMIT ? part->lso : -1, reterr))
             return -1;
     }
+    /* An abort would throw away what was not sent, and then mark nothing. */
+    producer_flush(p, RECOVERY_QUERY_MS);
     CRASH_POINT("relay.barrier.after");
     int failed = verdict == SETTLE_COMMIT ? producer_commit(p, recovery_keep_waiting, &wait, reterr)
                                           : producer_abort(p, RECOVERY_SCAN_MS, reterr);

@@ -198,8 +198,17 @@ Test(locked, a_ticket_that_is_refused_twice_is_tried_again_though_nothing_names_
     free(world_sql(&w,
                    "INSERT INTO exclusion (ticket_id, expert_id, reason) SELECT id, 12, 'declined' "
                    "FROM ticket"));
+    free(world_sql(&w, "UPDATE expert SET active = false WHERE id = 3"));
+    struct ids off = {0};
+    d.placer.off = &off;
     sweep_and_place(&d);
     cr_assert_eq(d.placer.refused, 1);
+    bool noted = false;
+    for (size_t i = 0; i < off.n; i++)
+        noted |= off.items[i] == 3;
+    cr_expect(noted, "the reload after a refusal has seen that he is off, and no refresh will");
+    free(off.items);
+    d.placer.off = NULL;
     free(world_sql(&w, "DELETE FROM exclusion"));
     place_later(&d.placer, now_ms() + 1000, &d.batch);
     cr_expect_eq(d.batch.n, 0, "not at once");
