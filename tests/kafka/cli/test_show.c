@@ -155,8 +155,18 @@ Test(show, every_step_is_said_in_words)
                    "UPDATE dispatch SET tell_at = now() WHERE ticket_id = '%s'",
                    q.id));
     free(world_sql(&w, "SELECT count(*) FROM waiting_tell(10, 'assigner/1')"));
+    free(world_sql(
+        &w,
+        "INSERT INTO ticket_event (ticket_id, kind, actor, detail) VALUES ('%s', 'parked', "
+        "'assigner/1', '{\"experts\":36,\"inactive\":1,\"area\":2,\"skill\":3,"
+        "\"shift\":4,\"absent\":5,\"presence\":6,\"excluded\":7,\"capacity\":8}')",
+        q.id));
     r = world_squad(&w, "", "ticket show %s --no-kafka", q.ref);
     expect_line(r.out, "declined", "intake", "(expert 1): too_far, by client phone");
+    expect_line(
+        r.out, "parked", "assigner",
+        "nobody of 36 can take it: 1 inactive, 2 elsewhere, 3 without the skill, 4 off shift, "
+        "5 absent, 6 not available, 7 tried before, 8 full");
     expect_line(r.out, "manager told", "assigner", "that it still waits");
     expect_line(r.out, "customer told", "assigner", "that it still waits");
     ran_free(&r);
