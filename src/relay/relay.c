@@ -249,10 +249,11 @@ static int step(struct relay *r, int *ret_rows, struct err *reterr)
     return failed;
 }
 
-/* Partitions made ahead and the copy for people can wait; the rows can not wait for them. */
+/* Partitions made ahead and the copy for people can wait; the rows can not wait for them, whatever
+ * is wrong with them. */
 static int can_wait(struct relay *r, int failed, const struct err *err, struct err *reterr)
 {
-    if (failed && pg_alive(r->leader.pg) && err->kind == ERR_RETRY) {
+    if (failed && pg_alive(r->leader.pg) && err->kind != ERR_FATAL) {
         log_err(LOG_WARN, "a chore must wait", err);
         return 0;
     }

@@ -153,6 +153,22 @@ def test_two_relays_that_fence_each_other_end_with_one(w):
     assert w.check() == 1 + 6 * 3
 
 
+def test_a_chore_that_fails_stops_no_row(w):
+    """Neither the copy of the position nor partitions made ahead: a value the database refuses is not tried away."""
+    w.c.execute("CREATE FUNCTION squad.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE SQLSTATE '22003'; END $$")
+    w.c.execute("CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON squad.relay_progress "
+                "FOR EACH STATEMENT EXECUTE FUNCTION squad.refuse()")
+    w.write(10)
+    r = w.leader()
+    r.wait_log("a chore must wait")
+    w.write(10)
+    until = time.monotonic() + 10
+    while len(w.events()) < 20:
+        assert time.monotonic() < until, r.log()
+    assert r.log().count(LEADS) == 1 and w.check() == 20
+    assert r.stop() == 0
+
+
 def test_drain_ends_though_rows_keep_coming(w):
     w.write(3000)
     there = w.one("SELECT count(*) FROM squad.outbox")
