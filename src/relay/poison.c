@@ -8,42 +8,55 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int by_text(const void *a, const void *b)
+struct blocked {
+    int64_t seq; /* of its first dead letter */
+    char key[];  /* "aggregatetype/aggregateid" */
+};
+
+static int by_key(const void *a, const void *b)
 {
-    return strcmp(a, b);
+    const struct blocked *x = a, *y = b;
+    return strcmp(x->key, y->key);
 }
 
-static char *key_of(const struct outbox_row *row)
+static struct blocked *blocked_new(const char *type, const char *id, int64_t seq)
 {
-    char *key;
-    if (asprintf(&key, "%s/%s", row->aggregatetype, row->aggregateid) < 0)
-        abort();
-    return key;
+    size_t size = strlen(type) + strlen(id) + 2;
+    struct blocked *b = mem_new(1, sizeof *b + size);
+    b->seq = seq;
+    snprintf(b->key, size, "%s/%s", type, id);
+    return b;
 }
 
-/* Takes key. */
-static void block(struct poison *p, char *key)
+static void block(struct poison *p, const char *type, const char *id, int64_t seq)
 {
-    char **node = tsearch(key, &p->blocked, by_text);
+    struct blocked *b = blocked_new(type, id, seq);
+    struct blocked **node = tsearch(b, &p->blocked, by_key);
     if (!node)
         abort();
-    if (*node != key)
-        free(key);
+    if (*node == b)
+        return;
+    if (seq < (*node)->seq)
+        (*node)->seq = seq;
+    free(b);
 }
 
 void poison_block(struct poison *p, const struct outbox_row *row)
 {
     if (p->policy == POISON_BLOCK)
-        block(p, key_of(row));
+        block(p, row->aggregatetype, row->aggregateid, row->seq);
 }
 
+/* Only what comes behind the dead letter: a transaction that failed is sent again, and its earlier
+ * events with it. */
 static bool is_blocked(const struct poison *p, const struct outbox_row *row)
 {
     if (!p->blocked)
         return false;
-    char *key = key_of(row);
-    bool found = tfind(key, &p->blocked, by_text);
-    free(key);
+    struct blocked *b = blocked_new(row->aggregatetype, row->aggregateid, row->seq);
+    struct blocked *const *node = tfind(b, &p->blocked, by_key);
+    bool found = node && (*node)->seq < row->seq;
+    free(b);
     return found;
 }
 
@@ -62,7 +75,7 @@ int poison_load(struct poison *p, struct pg *pg, struct err *reterr)
     if (pg_run(pg, "dead_keys", NULL, &res, reterr))
         return -1;
     for (int i = 0; i < PQntuples(res); i++)
-        block(p, mem_text(PQgetvalue(res, i, 0)));
+        block(p, PQgetvalue(res, i, 0), PQgetvalue(res, i, 1), pg_get_int8(res, i, 2));
     return 0;
 }
 
@@ -83,8 +96,8 @@ const char *poison_reason(const struct poison *p, const struct outbox_row *row)
     return NULL;
 }
 
-int poison_record(struct poison *p, struct pg *pg, const struct outbox_row *row,
-                  const char *meant_for, const char *reason, struct err *reterr)
+int poison_record(struct pg *pg, const struct outbox_row *row, const char *meant_for,
+                  const char *reason, struct err *reterr)
 {
     struct pg_params params = {0};
     pg_param_text(&params, row->id);
@@ -97,6 +110,5 @@ int poison_record(struct poison *p, struct pg *pg, const struct outbox_row *row,
     snprintf(type, sizeof type, "%s", row->type);
     LOG(WARN, "row goes to the dead-letter topic", F_INT("seq", row->seq), F_STR("id", row->id),
         F_STR("type", type), F_STR("topic", meant_for), F_STR("reason", reason));
-    poison_block(p, row);
     return 0;
 }

@@ -167,9 +167,10 @@ static int send_row(struct relay *r, struct producer *p, const struct outbox_row
     }
     next->dead++;
     CRASH_POINT("relay.dead.before");
-    if (poison_record(&r->poison, r->leader.pg, row, meant_for, reason, reterr))
+    if (poison_record(r->leader.pg, row, meant_for, reason, reterr))
         return -1;
     CRASH_POINT("relay.dead.after");
+    poison_block(&r->poison, row);
     return producer_dead(p, row, meant_for, reason, reterr);
 }
 

@@ -122,6 +122,17 @@ def test_by_block_later_rows_of_a_dead_key_follow_it_also_after_a_restart(w):
     assert dead(w)[-1][2] == "an earlier event of its key is a dead letter"
 
 
+def test_by_block_earlier_events_of_its_key_are_sent_though_the_transaction_of_the_dead_letter_failed(w):
+    """It is listed before Kafka has it: what the list says of the key holds for what is behind it."""
+    w.write(1, key="'bad'")
+    w.write(1, key="'bad'", payload="json_build_object('text', repeat('x', 1200000))")
+    w.write(1, key="'bad'")
+    w.c.execute("INSERT INTO squad.relay_dead (event_id, seq, topic, reason) SELECT id, seq, 'x', 'too large' "
+                "FROM squad.outbox WHERE length(payload::text) > 1000000")
+    w.drain("--poison", "block")
+    assert w.check(dead=2) == 1
+
+
 def test_a_dead_letter_fits_though_its_topic_takes_little(w):
     for t in ("tickets", "dead"):
         w.raw().set_config(w.raw().TOPIC, w.topic(t), {"max.message.bytes": "8192"})

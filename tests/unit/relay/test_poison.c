@@ -34,6 +34,22 @@ Test(poison, by_block_later_rows_of_its_key_and_no_others_follow)
     cr_expect_null(poison_reason(&p, &later), "forgotten, to be loaded again");
 }
 
+/* The transaction of a dead letter may fail, and its batch is sent again. */
+Test(poison, by_block_what_came_before_the_dead_letter_goes_on)
+{
+    struct poison p = {.policy = POISON_BLOCK};
+    struct outbox_row before = row(4, "ticket", "a"), first = row(5, "ticket", "a"),
+                      between = row(6, "ticket", "a"), second = row(7, "ticket", "a");
+    poison_block(&p, &second);
+    poison_block(&p, &first);
+    poison_block(&p, &second);
+    cr_expect_null(poison_reason(&p, &before));
+    cr_expect_null(poison_reason(&p, &first), "it is tried again itself");
+    cr_expect_not_null(poison_reason(&p, &between));
+    cr_expect_not_null(poison_reason(&p, &second));
+    poison_free(&p);
+}
+
 Test(poison, no_number_of_blocked_keys_lets_one_overtake)
 {
     enum { KEYS = 20000 };
@@ -42,10 +58,10 @@ Test(poison, no_number_of_blocked_keys_lets_one_overtake)
     memset(key, 'x', sizeof key);
     for (int i = 0; i < KEYS; i++) {
         snprintf(key + 280, 20, "%d", i); /* keys that differ only at a late place */
-        struct outbox_row r = row(i, "ticket", key);
-        cr_assert_null(poison_reason(&p, &r));
+        struct outbox_row r = row(i, "ticket", key), later = row(KEYS, "ticket", key);
+        cr_assert_null(poison_reason(&p, &later));
         poison_block(&p, &r);
-        cr_assert_not_null(poison_reason(&p, &r));
+        cr_assert_not_null(poison_reason(&p, &later));
     }
     poison_free(&p);
 }
