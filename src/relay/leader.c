@@ -3,6 +3,7 @@
 #include "crash.h"
 #include "log.h"
 #include "outbox.h"
+#include "text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -171,9 +172,10 @@ int leader_copied(struct leader *l, const char *relay, int64_t *ret_rows, uint64
 int leader_copy(struct leader *l, const char *relay, const struct position *p, struct err *reterr)
 {
     struct pg_params params = {0};
-    char name[256], host[64] = "", since[24];
+    char name[256], host[64] = "", instance[128], since[24];
     gethostname(host, sizeof host - 1);
-    snprintf(name, sizeof name, "%s pid %d instance %s", host, (int)getpid(), l->conf->instance);
+    snprintf(name, sizeof name, "%s pid %d instance %s", host, (int)getpid(),
+             text_cut(instance, sizeof instance, l->conf->instance));
     snprintf(since, sizeof since, "%" PRIu64, now_ms() - l->since_ms);
     pg_param_text(&params, relay);
     pg_param_text(&params, p->snapshot_prev);

@@ -2,6 +2,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "text.h"
 
 #include <search.h>
 #include <stdio.h>
@@ -107,7 +108,7 @@ int poison_record(struct pg *pg, const struct outbox_row *row, const char *meant
     if (pg_run(pg, "dead_put", &params, NULL, reterr))
         return -1;
     char type[80]; /* may be what is too large */
-    snprintf(type, sizeof type, "%s", row->type);
+    text_cut(type, sizeof type, row->type);
     LOG(WARN, "row goes to the dead-letter topic", F_INT("seq", row->seq), F_STR("id", row->id),
         F_STR("type", type), F_STR("topic", meant_for), F_STR("reason", reason));
     return 0;

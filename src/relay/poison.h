@@ -18,7 +18,8 @@ struct poison {
     enum poison_policy policy;
     int64_t refused[64]; /* seq of rows that Kafka refused after taking them */
     int n_refused;
-    void *blocked; /* owned; a tree (search.h) of keys, each with the seq of its first dead letter */
+    void
+        *blocked; /* owned; a tree (search.h) of keys, each with the seq of its first dead letter */
 };
 
 void poison_free(struct poison *p);

@@ -5,6 +5,7 @@
 #include "log.h"
 #include "loop.h"
 #include "mem.h"
+#include "text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -218,8 +219,7 @@ int producer_row(struct producer *p, int topic, const struct outbox_row *row, st
 
 static const char *cut(char *buf, const char *text)
 {
-    snprintf(buf, DEAD_TEXT_MAX_BYTES + 1, "%s", text);
-    return buf;
+    return text_cut(buf, DEAD_TEXT_MAX_BYTES + 1, text);
 }
 
 int producer_dead(struct producer *p, const struct outbox_row *row, const char *meant_for,

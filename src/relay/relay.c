@@ -7,6 +7,7 @@
 #include "outbox.h"
 #include "producer.h"
 #include "progress.h"
+#include "text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -148,11 +149,11 @@ static int send_row(struct relay *r, struct producer *p, const struct outbox_row
                     struct position *next, struct err *reterr)
 {
     int topic = topics_route(row->aggregatetype);
-    char meant_for[TOPIC_NAME_MAX + 80];
+    char type[61], meant_for[TOPIC_NAME_MAX + 80];
     const char *reason = poison_reason(&r->poison, row);
     struct err err = {0};
-    snprintf(meant_for, sizeof meant_for, "%s.%.60ss", r->conf->common.topic_prefix,
-             row->aggregatetype);
+    snprintf(meant_for, sizeof meant_for, "%s.%ss", r->conf->common.topic_prefix,
+             text_cut(type, sizeof type, row->aggregatetype));
     if (!reason && topic < 0)
         reason = "there is no topic for its aggregatetype";
     if (!reason) {

@@ -102,11 +102,18 @@ def test_whatever_is_wrong_with_a_row_it_stops_nothing(w):
     w.c.execute("INSERT INTO squad.outbox (aggregatetype, aggregateid, type, payload, traceparent) VALUES "
                 "('ticket', 'a', repeat('t', 1200000), '{}', NULL), ('ticket', 'b', 't', '{}', repeat('0', 1200000))")
     w.write(1, key="''")
+    # Cut at any byte, its topic's name and its type would no longer be text.
+    for ascii_ in range(3):
+        w.c.execute("INSERT INTO squad.outbox (aggregatetype, aggregateid, type, payload) VALUES "
+                    "(repeat('t', %s) || repeat('€', 90), repeat('k', %s) || repeat('€', 90), "
+                    "repeat('t', %s) || repeat('€', 90), '{}')", (ascii_, ascii_, ascii_))
     w.drain()
-    assert w.check(dead=5) == 2
+    assert w.check(dead=8) == 2
     reasons = [r for _, _, r in dead(w)]
-    assert reasons[0] == reasons[1] == "there is no topic for its aggregatetype"
-    assert all("large" in r for r in reasons[2:])
+    assert all(r == "there is no topic for its aggregatetype" for r in reasons[:2] + reasons[5:])
+    assert all("large" in r for r in reasons[2:5])
+    assert [t for _, t, _ in dead(w)][-3:] == [w.topic(f"{'t' * n}{'€' * ((60 - n) // 3)}s") for n in range(3)]
+    assert all(m.key().decode() and header(m, "ce_type") for m in w.read("dead"))
 
 
 def test_by_block_later_rows_of_a_dead_key_follow_it_also_after_a_restart(w):
