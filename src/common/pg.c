@@ -3,6 +3,7 @@
 #include "crash.h"
 #include "log.h"
 #include "mem.h"
+#include "pg_connect.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-enum { TX_TRIES_MAX = 5, CONNECT_TIMEOUT_S = 5 };
+enum { TX_TRIES_MAX = 5 };
 
 const int pg_schema_version = SQUAD_SCHEMA_VERSION;
 
@@ -85,58 +86,6 @@ int pg_err(struct err *reterr, PGconn *conn, const PGresult *res, const char *wh
                         PQresultErrorField(res, PG_DIAG_MESSAGE_HINT));
     }
     return -1;
-}
-
-/* libpq gives no SQLSTATE for a refused connection. PQping tells an absent server from one that
- * refuses us; one that is merely full or on its way up or down says so in words. It is asked with
- * the same settings: by itself it would wait without end for a server that is silent. */
-static int connect_error(PGconn *conn, const char *const *keys, const char *const *values,
-                         struct err *reterr)
-{
-    char text[400];
-    copy_first_line(text, sizeof text, PQerrorMessage(conn));
-    PGPing ping = PQpingParams(keys, values, 1);
-    if (ping == PQPING_OK && !strstr(text, "too many clients") && !strstr(text, "reserved") &&
-        !strstr(text, "the database system is") && !strstr(text, "server closed the connection") &&
-        !strstr(text, "terminating connection") && !strstr(text, "timeout expired") &&
-        !strstr(text, "Connection re") && !strstr(text, "could not receive data") &&
-        !strstr(text, "could not send"))
-        return err_fatal(reterr, EXIT_DATABASE, "could not connect to PostgreSQL: %s", text);
-    if (ping == PQPING_NO_ATTEMPT)
-        return err_fatal(reterr, EXIT_CONFIG, "could not connect to PostgreSQL: %s", text);
-    return err_set(reterr, ERR_RETRY, "could not connect to PostgreSQL: %s", text);
-}
-
-static PGconn *connect_to(const struct pg_options *o, struct err *reterr)
-{
-    char user[64], app[64], timeout[16];
-    bool named = o->program && *o->program;
-    snprintf(user, sizeof user, "squad_%s", named ? o->program : "");
-    snprintf(app, sizeof app, named ? "squad-%s" : "squad", named ? o->program : "");
-    snprintf(timeout, sizeof timeout, "%d", CONNECT_TIMEOUT_S);
-    const char *keys[12], *values[12];
-    int n = 0;
-#define SETTING(k, v) (keys[n] = (k), values[n] = (v), n++)
-    if (named)
-        SETTING("user", user);
-    SETTING("connect_timeout", timeout);
-    SETTING("client_encoding", "UTF8");
-    /* A server that vanished without a word is noticed within half a minute, not in hours. */
-    SETTING("keepalives_idle", "10");
-    SETTING("keepalives_interval", "5");
-    SETTING("keepalives_count", "4");
-    SETTING("tcp_user_timeout", "30000");
-    SETTING("dbname", o->conninfo); /* expanded: what it names wins over the above */
-    SETTING("application_name", app);
-    SETTING(NULL, NULL);
-#undef SETTING
-    PGconn *conn = PQconnectdbParams(keys, values, 1);
-    if (PQstatus(conn) != CONNECTION_OK) {
-        connect_error(conn, keys, values, reterr);
-        PQfinish(conn);
-        return NULL;
-    }
-    return conn;
 }
 
 int pg_exec(struct pg *pg, const char *sql, struct err *reterr)
@@ -216,7 +165,7 @@ int pg_open(struct pg **ret, const struct pg_options *options, struct err *reter
     pg->stmts = options->stmts;
     pg->n_stmts = options->n_stmts;
     CRASH_POINT(".connect.before");
-    pg->conn = connect_to(options, reterr);
+    pg->conn = pg_connect(options, reterr);
     if (!pg->conn)
         return -1;
     PQsetNoticeReceiver(pg->conn, ignore_notice, NULL);

@@ -36,11 +36,13 @@ struct pg_options {
 
 struct pg;
 
-/* Connects (blocking, at most 5 s unless conninfo says otherwise), sets the
+/* Connects (blocking, up to 5 s a host unless conninfo says otherwise), sets the
  * session (UTC, search_path squad, timeouts), checks the schema's version and
- * prepares all statements. Server not there or starting: ERR_RETRY. No such
- * database, role or password: ERR_FATAL EXIT_DATABASE. Schema missing or too
- * old: ERR_FATAL EXIT_SCHEMA. Returns owned. */
+ * prepares all statements. Refused for good, as its SQLSTATE says (no such
+ * database or role, wrong password), or for want of a password: ERR_FATAL
+ * EXIT_DATABASE. A setting that libpq does not know: ERR_FATAL EXIT_CONFIG.
+ * Schema missing or too old: ERR_FATAL EXIT_SCHEMA. Whatever else keeps it from
+ * connecting: ERR_RETRY. Returns owned. */
 int pg_open(struct pg **ret, const struct pg_options *options, struct err *reterr);
 
 void pg_close(struct pg *pg); /* NULL is fine */

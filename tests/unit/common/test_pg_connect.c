@@ -1,0 +1,161 @@
+/* What a refused connection means, on a server that is played: it says what is written here. */
+#include "pg.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MESSAGE_MAX = 300 };
+
+struct message {
+    size_t size;
+    char bytes[MESSAGE_MAX];
+};
+
+struct server {
+    int fd, port;
+    struct message first, then; /* to the first connection, to all others */
+    atomic_int connections;
+};
+
+/* The protocol's ErrorResponse: fields that end with a NUL, and a NUL. */
+static struct message refusal(const char *sqlstate, const char *text)
+{
+    struct message m = {.bytes = "E"};
+    int n = snprintf(m.bytes + 5, MESSAGE_MAX - 5, "SFATAL%cVFATAL%cC%s%cM%s%cFpostmaster.c%c", 0,
+                     0, sqlstate, 0, text, 0, 0);
+    m.size = 5 + (size_t)n + 1;
+    uint32_t length = htonl((uint32_t)m.size - 1);
+    memcpy(m.bytes + 1, &length, 4);
+    return m;
+}
+
+#define BYTES(text) ((struct message){.size = sizeof text - 1, .bytes = text})
+
+static void *serve(void *arg)
+{
+    struct server *s = arg;
+    for (int fd; (fd = accept(s->fd, NULL, NULL)) >= 0; close(fd)) {
+        const struct message *m = atomic_fetch_add(&s->connections, 1) ? &s->then : &s->first;
+        char packet[1024];
+        if (read(fd, packet, sizeof packet) > 0 && write(fd, m->bytes, m->size) < 0)
+            break;
+    }
+    return NULL;
+}
+
+static void start(struct server *s)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    pthread_t thread;
+    s->fd = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(bind(s->fd, (struct sockaddr *)&at, size), 0);
+    cr_assert_eq(listen(s->fd, 8), 0);
+    getsockname(s->fd, (struct sockaddr *)&at, &size);
+    s->port = ntohs(at.sin_port);
+    cr_assert_eq(pthread_create(&thread, NULL, serve, s), 0);
+    pthread_detach(thread);
+}
+
+static struct err open_error(const char *conninfo)
+{
+    struct pg *pg = NULL;
+    struct err e = {0};
+    struct pg_options o = {.conninfo = conninfo, .any_schema = true};
+    unsetenv("PGPASSWORD");
+    cr_assert_eq(pg_open(&pg, &o, &e), -1);
+    return e;
+}
+
+static struct err refused_by(struct server *s)
+{
+    char conninfo[160];
+    start(s);
+    snprintf(conninfo, sizeof conninfo,
+             "host=127.0.0.1 port=%d user=u dbname=d passfile=/nowhere sslmode=disable "
+             "gssencmode=disable",
+             s->port);
+    return open_error(conninfo);
+}
+
+Test(pg_connect, a_refusal_is_judged_by_its_code_in_any_language)
+{
+    static const struct {
+        const char *sqlstate, *text;
+        enum err_kind kind;
+    } rows[] = {
+        {"53300", "lo siento, ya tenemos demasiados clientes", ERR_RETRY},
+        {"57P03", "el sistema de base de datos está iniciándose", ERR_RETRY},
+        {"57P01", "terminando la conexión debido a una orden del administrador", ERR_RETRY},
+        {"28P01", "la autentificación password falló para el usuario «u»", ERR_FATAL},
+        {"28000", "no hay una línea en pg_hba.conf", ERR_FATAL},
+        {"3D000", "no existe la base de datos «d»", ERR_FATAL},
+        {"42501", "permiso denegado a la base de datos «d»", ERR_FATAL},
+        {"22023", "valor no válido para el parámetro", ERR_FATAL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        static struct server servers[sizeof rows / sizeof *rows];
+        servers[i].first = servers[i].then = refusal(rows[i].sqlstate, rows[i].text);
+        struct err e = refused_by(&servers[i]);
+        cr_expect_eq(e.kind, rows[i].kind, "%s", e.text);
+        cr_expect_str_eq(e.sqlstate, rows[i].sqlstate);
+        cr_expect(rows[i].kind == ERR_RETRY || e.exit_code == EXIT_DATABASE);
+        char *words = strstr(e.text, ": FATAL:  ");
+        cr_expect(words && strcmp(words + strlen(": FATAL:  "), rows[i].text) == 0, "%s", e.text);
+    }
+}
+
+/* Back between a try that failed, in words nobody has thought of, and the look at what it was. */
+Test(pg_connect, a_server_that_comes_back_meanwhile_is_no_refusal)
+{
+    static struct server s = {.first = BYTES("?not a server yet"),
+                              .then = BYTES("R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I")};
+    struct err e = refused_by(&s);
+    cr_assert_eq(e.kind, ERR_RETRY, "%s", e.text);
+    cr_assert_eq(s.connections, 2);
+    cr_assert_not_null(strstr(e.text, "could not run \"SET"), "it went on with the second: %s",
+                       e.text);
+}
+
+Test(pg_connect, a_password_that_is_not_there_is_for_a_person)
+{
+    static struct server s = {.first = BYTES("R\0\0\0\x08\0\0\0\x03"),
+                              .then = BYTES("R\0\0\0\x08\0\0\0\x03")};
+    struct err e = refused_by(&s);
+    cr_assert_eq(e.kind, ERR_FATAL, "%s", e.text);
+    cr_assert_eq(e.exit_code, EXIT_DATABASE);
+}
+
+Test(pg_connect, the_server_that_was_tried_last_decides)
+{
+    static struct server s;
+    char conninfo[160];
+    s.first = s.then = refusal("3D000", "no existe la base de datos «d»");
+    start(&s);
+    snprintf(conninfo, sizeof conninfo,
+             "host=127.0.0.1,127.0.0.1 port=1,%d dbname=d sslmode=disable gssencmode=disable",
+             s.port);
+    struct err e = open_error(conninfo);
+    cr_assert_eq(e.kind, ERR_FATAL, "%s", e.text);
+    cr_assert_str_eq(e.sqlstate, "3D000");
+}
+
+Test(pg_connect, a_wrong_setting_is_not_tried_again)
+{
+    static const char *const wrong[] = {"colour=blue", "sslmode=perhaps", "postgresql://[::1",
+                                        "host=127.0.0.1 target_session_attrs=some"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct err e = open_error(wrong[i]);
+        cr_expect_eq(e.kind, ERR_FATAL, "%s: %s", wrong[i], e.text);
+        cr_expect_eq(e.exit_code, EXIT_CONFIG, "%s: %s", wrong[i], e.text);
+    }
+    struct err e = open_error("host=no.such.host.invalid");
+    cr_expect_eq(e.kind, ERR_RETRY, "%s", e.text);
+}
