@@ -13,8 +13,9 @@ enum {
     TOPICS_MAX = 4,
     NAME_MAX_LEN = 200,
     COMMIT_INTERVAL_MS = 100,
-    CHECK_TIMEOUT_MS = 100, /* of one look at a topic; the next one finds the connection made */
-    JOIN_PAUSE_MS = 500,    /* before it joins or looks again */
+    CHECK_TIMEOUT_MS = 100,         /* of one look at a topic; the next finds the connection made */
+    CHECK_MISSED_TIMEOUT_MS = 2000, /* when it seems to be missing */
+    JOIN_PAUSE_MS = 500,            /* before it joins or looks again */
     CLOSE_TIMEOUT_MS = 3000,
     LOST_MAX = 10, /* handles in a row that ended before they brought a message */
 };
@@ -25,6 +26,7 @@ struct consumer {
     int n_topics;
     rd_kafka_t *rk; /* NULL: to be opened again */
     bool joined;    /* else rk only looks whether the topics are there */
+    bool missed;    /* the last rk did not find a topic */
     uint64_t tried_ms;
     int lost;
     rd_kafka_topic_partition_list_t *read;    /* owned: next offset of each partition read from */
@@ -123,15 +125,25 @@ static int open_client(struct consumer *c, struct err *reterr)
     return 0;
 }
 
+/* A broker that answers late is no reason to stay away: an answer behind the time-out is lost, and
+ * over a long way each would be. The membership itself waits as long as it takes, and says so if a
+ * topic is missing. */
+static int look_for_topics(struct consumer *c, struct err *reterr)
+{
+    int timeout_ms = c->missed ? CHECK_MISSED_TIMEOUT_MS : CHECK_TIMEOUT_MS;
+    for (int i = 0, count; i < c->n_topics; i++)
+        if (kafka_partitions(c->rk, c->topics[i], timeout_ms, &count, reterr))
+            return reterr->code == RD_KAFKA_RESP_ERR__TIMED_OUT ? 0 : -1;
+    c->missed = false;
+    return 0;
+}
+
 /* A failure that mends itself leaves the client open, so that it goes on connecting. */
 static int join(struct consumer *c, struct err *reterr)
 {
     if (!c->rk && open_client(c, reterr))
         return -1;
-    for (int i = 0, count; i < c->n_topics; i++)
-        if (kafka_partitions(c->rk, c->topics[i], CHECK_TIMEOUT_MS, &count, reterr))
-            return -1;
-    if (subscribe(c, reterr))
+    if (look_for_topics(c, reterr) || subscribe(c, reterr))
         return -1;
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(c->rk);
     static const uint64_t one = 1;
@@ -211,8 +223,11 @@ static int judge(struct consumer *c, rd_kafka_resp_err_t code, const char *text,
     char fatal[256];
     if (rd_kafka_fatal_error(c->rk, fatal, sizeof fatal))
         return lose(c, fatal, reterr);
-    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+        code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) {
+        c->missed = true;
         return lose(c, text, reterr);
+    }
     if (!c->away)
         LOG(WARN, "Kafka is in trouble", F_STR("text", text));
     c->away = true;
