@@ -24,10 +24,10 @@ struct consumer;
 struct consumer *consumer_new(const struct consumer_options *options);
 
 /* Next message, owned (rd_kafka_message_destroy), or NULL in *ret when there is none now or the
- * brokers are away: that is said once, and it joins again by itself. Waits for 0.1 s a
- * topic at the most, 2 s after one was missing, and only to join. Always ERR_FATAL: EXIT_KAFKA, a topic is missing;
- * EXIT_CONFIG, an option of -X is wrong; EXIT_FENCED, another member of the same name has taken
- * over again and again. */
+ * brokers are away: that is said once, and it joins again by itself. Waits for 0.1 s a topic at
+ * the most, 2 s after one was missing, and only to join. Always ERR_FATAL: EXIT_KAFKA, a topic is
+ * missing; EXIT_CONFIG, an option of -X is wrong; EXIT_FENCED, another member of the same name has
+ * taken over again and again. */
 int consumer_next(struct consumer *c, rd_kafka_message_t **ret, struct err *reterr);
 
 /* What consumer_next has returned so far needs no second reading. */
