@@ -250,6 +250,12 @@ int loop_once(struct loop *loop, int max_wait_ms)
     return ran;
 }
 
+void loop_look(struct loop *loop)
+{
+    on_signal(loop, 0);
+    health_beat(now_ms());
+}
+
 bool loop_stopping(const struct loop *loop)
 {
     return loop->stopping_since_ms != 0;

@@ -51,6 +51,9 @@ int loop_wakeup(struct loop *loop, loop_fn *fn, void *ctx);
  * heartbeat (health.h). */
 int loop_once(struct loop *loop, int max_wait_ms);
 
+/* Takes signals and beats, and runs nothing: for who waits for something of his own. */
+void loop_look(struct loop *loop);
+
 /* True after TERM or INT (or loop_stop). */
 bool loop_stopping(const struct loop *loop);
 void loop_stop(struct loop *loop);

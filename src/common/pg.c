@@ -4,6 +4,7 @@
 #include "log.h"
 #include "mem.h"
 #include "pg_connect.h"
+#include "pg_wait.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,10 @@
 #include <sys/random.h>
 #include <time.h>
 
-enum { TX_TRIES_MAX = 5 };
+enum {
+    TX_TRIES_MAX = 5,
+    SILENCE_MS = 5000, /* behind the statement time-out, by which a server answers that is alive */
+};
 
 const int pg_schema_version = SQUAD_SCHEMA_VERSION;
 
@@ -19,6 +23,11 @@ struct pg {
     PGconn *conn;
     const struct pg_stmt *stmts;
     size_t n_stmts;
+    int patience_ms;       /* for an answer; 0: without end */
+    uint64_t opened_by_ms; /* while it is opened: for all that takes; else 0 */
+    struct loop *loop;
+    long shutdown_ms;
+    bool silent; /* given up */
 };
 
 /* SQLSTATE classes and codes, PostgreSQL manual, appendix A. First match wins. */
@@ -88,15 +97,39 @@ int pg_err(struct err *reterr, PGconn *conn, const PGresult *res, const char *wh
     return -1;
 }
 
+/* The answer to what was just sent, as a result that is owned, or an error. */
+static int take_answer(struct pg *pg, int sent, const char *what, PGresult **ret,
+                       struct err *reterr)
+{
+    uint64_t now = now_ms();
+    struct pg_wait wait = {.until_ms = pg->opened_by_ms  ? pg->opened_by_ms
+                                       : pg->patience_ms ? now + (uint64_t)pg->patience_ms
+                                                         : 0,
+                           .loop = pg->loop,
+                           .shutdown_ms = pg->shutdown_ms};
+    PGresult *res = sent ? pg_wait(pg->conn, &wait, &pg->silent) : NULL;
+    ExecStatusType status = PQresultStatus(res);
+    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
+        *ret = res;
+        return 0;
+    }
+    pg_err(reterr, pg->conn, res, what);
+    PQclear(res);
+    if (pg->silent) {
+        err_set(reterr, ERR_RETRY, "could not %s: PostgreSQL has not answered for %llu ms", what,
+                (unsigned long long)(now_ms() - now));
+        if (reterr)
+            reterr->unknown = true;
+    }
+    return -1;
+}
+
 int pg_exec(struct pg *pg, const char *sql, struct err *reterr)
 {
-    _cleanup_result_ PGresult *res = PQexec(pg->conn, sql);
-    ExecStatusType status = PQresultStatus(res);
-    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
-        return 0;
+    _cleanup_result_ PGresult *res = NULL;
     char what[80];
     snprintf(what, sizeof what, "run \"%.60s\"", sql);
-    return pg_err(reterr, pg->conn, res, what);
+    return take_answer(pg, PQsendQuery(pg->conn, sql), what, &res, reterr);
 }
 
 static int set_session(struct pg *pg, const struct pg_options *o, struct err *reterr)
@@ -114,9 +147,9 @@ static int set_session(struct pg *pg, const struct pg_options *o, struct err *re
 
 static int check_schema(struct pg *pg, struct err *reterr)
 {
-    _cleanup_result_ PGresult *res = PQexec(pg->conn, "SELECT squad.schema_version()");
-    if (PQresultStatus(res) != PGRES_TUPLES_OK) {
-        pg_err(reterr, pg->conn, res, "read the schema's version");
+    _cleanup_result_ PGresult *res = NULL;
+    if (take_answer(pg, PQsendQuery(pg->conn, "SELECT squad.schema_version()"),
+                    "read the schema's version", &res, reterr)) {
         if (reterr &&
             (strcmp(reterr->sqlstate, "3F000") == 0 || strncmp(reterr->sqlstate, "42", 2) == 0)) {
             err_fatal(reterr, EXIT_SCHEMA, "there is no squad schema in database \"%s\"",
@@ -138,12 +171,10 @@ static int prepare(struct pg *pg, const struct pg_stmt *s, struct err *reterr)
 {
     char what[128];
     snprintf(what, sizeof what, "prepare statement %s", s->name);
-    _cleanup_result_ PGresult *res = PQprepare(pg->conn, s->name, s->sql, 0, NULL);
-    if (PQresultStatus(res) != PGRES_COMMAND_OK)
-        return pg_err(reterr, pg->conn, res, what);
-    _cleanup_result_ PGresult *desc = PQdescribePrepared(pg->conn, s->name);
-    if (PQresultStatus(desc) != PGRES_COMMAND_OK)
-        return pg_err(reterr, pg->conn, desc, what);
+    _cleanup_result_ PGresult *res = NULL, *desc = NULL;
+    if (take_answer(pg, PQsendPrepare(pg->conn, s->name, s->sql, 0, NULL), what, &res, reterr) ||
+        take_answer(pg, PQsendDescribePrepared(pg->conn, s->name), what, &desc, reterr))
+        return -1;
     if (PQnparams(desc) != s->n_params)
         return err_fatal(reterr, EXIT_SCHEMA,
                          "statement %s has %d parameters, the program gives %d", s->name,
@@ -169,6 +200,10 @@ int pg_open(struct pg **ret, const struct pg_options *options, struct err *reter
     if (!pg->conn)
         return -1;
     PQsetNoticeReceiver(pg->conn, ignore_notice, NULL);
+    PQsetnonblocking(pg->conn, 1);
+    if (options->statement_timeout_ms)
+        pg->patience_ms = options->statement_timeout_ms + SILENCE_MS;
+    pg->opened_by_ms = pg->patience_ms ? now_ms() + (uint64_t)pg->patience_ms : 0;
     if (set_session(pg, options, reterr))
         return -1;
     if (!options->any_schema && check_schema(pg, reterr))
@@ -177,6 +212,7 @@ int pg_open(struct pg **ret, const struct pg_options *options, struct err *reter
         if (prepare(pg, &pg->stmts[i], reterr))
             return -1;
     CRASH_POINT(".connect.after");
+    pg->opened_by_ms = 0;
     *ret = pg;
     pg = NULL;
     return 0;
@@ -197,7 +233,7 @@ PGconn *pg_conn(struct pg *pg)
 
 bool pg_alive(struct pg *pg)
 {
-    return pg && PQstatus(pg->conn) == CONNECTION_OK;
+    return pg && !pg->silent && PQstatus(pg->conn) == CONNECTION_OK;
 }
 
 int pg_run(struct pg *pg, const char *stmt, const struct pg_params *params, PGresult **ret_result,
@@ -210,19 +246,19 @@ int pg_run(struct pg *pg, const char *stmt, const struct pg_params *params, PGre
     int n = params ? params->n : 0;
     if (!s || n != s->n_params)
         return err_fatal(reterr, EXIT_FOUND, "statement %s called with %d parameters", stmt, n);
-    _cleanup_result_ PGresult *res =
-        PQexecPrepared(pg->conn, stmt, n, params ? params->values : NULL,
-                       params ? params->lengths : NULL, params ? params->formats : NULL, s->binary);
-    ExecStatusType status = PQresultStatus(res);
-    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
-        char what[128];
-        snprintf(what, sizeof what, "run statement %s", stmt);
-        return pg_err(reterr, pg->conn, res, what);
-    }
-    if (ret_result) {
+    char what[128];
+    snprintf(what, sizeof what, "run statement %s", stmt);
+    PGresult *res = NULL;
+    if (take_answer(pg,
+                    PQsendQueryPrepared(pg->conn, stmt, n, params ? params->values : NULL,
+                                        params ? params->lengths : NULL,
+                                        params ? params->formats : NULL, s->binary),
+                    what, &res, reterr))
+        return -1;
+    if (ret_result)
         *ret_result = res;
-        res = NULL;
-    }
+    else
+        PQclear(res);
     return 0;
 }
 
@@ -237,13 +273,12 @@ static void backoff(int attempt)
 
 static int commit(struct pg *pg, const char *what, struct err *reterr)
 {
-    _cleanup_result_ PGresult *res = PQexec(pg->conn, "COMMIT");
-    if (PQresultStatus(res) == PGRES_COMMAND_OK) {
-        if (strcmp(PQcmdStatus(res), "COMMIT") == 0)
-            return 0;
-        return err_set(reterr, ERR_RETRY, "could not %s: the transaction was rolled back", what);
-    }
-    return pg_err(reterr, pg->conn, res, what);
+    _cleanup_result_ PGresult *res = NULL;
+    if (take_answer(pg, PQsendQuery(pg->conn, "COMMIT"), what, &res, reterr))
+        return -1;
+    if (strcmp(PQcmdStatus(res), "COMMIT") == 0)
+        return 0;
+    return err_set(reterr, ERR_RETRY, "could not %s: the transaction was rolled back", what);
 }
 
 int pg_tx(struct pg *pg, const char *what, pg_tx_fn *fn, void *ctx, struct err *reterr)

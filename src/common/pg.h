@@ -29,7 +29,7 @@ struct pg_options {
                                     when conninfo names none; "" or NULL: application_name squad */
     const struct pg_stmt *stmts; /* borrowed for the life of the session */
     size_t n_stmts;
-    int statement_timeout_ms; /* 0: none */
+    int statement_timeout_ms; /* 0: none; the server's, and 5 s later ours */
     int lock_timeout_ms;      /* 0: none */
     bool any_schema;          /* do not check the schema's version (squad migrate) */
 };
@@ -71,7 +71,9 @@ void pg_param_int8(struct pg_params *p, int64_t v);
 void pg_param_binary(struct pg_params *p, const void *data, size_t size); /* uuid, bytea, arrays */
 
 /* Runs a prepared statement by name (must be in the table). On success
- * *ret_result is owned by the caller (ret_result may be NULL). */
+ * *ret_result is owned by the caller (ret_result may be NULL). A server that has
+ * said nothing 5 s after the statement time-out is lost, here and in all below:
+ * ERR_RETRY with unknown set, and pg_alive is false. */
 int pg_run(struct pg *pg, const char *stmt, const struct pg_params *params, PGresult **ret_result,
            struct err *reterr);
 

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,34 @@ Test(pg, a_statement_is_bounded_in_time)
     cr_assert_eq(pg_run(pg, "sleep", NULL, NULL, &e), -1);
     cr_assert_str_eq(e.sqlstate, "57014");
     cr_assert_eq(e.kind, ERR_RETRY);
+}
+
+/* Nor does it block with more to send than the kernel takes. */
+Test(pg, a_frozen_server_is_given_up, .timeout = 30)
+{
+    enum { SIZE = 64 << 20 };
+    static const struct pg_stmt size[] = {{"size", "SELECT length($1::bytea)", 1, false}};
+    struct pg_options o = {.conninfo = getenv("SQUAD_DB"),
+                           .stmts = size,
+                           .n_stmts = 1,
+                           .statement_timeout_ms = 300,
+                           .any_schema = true};
+    _cleanup_pg_ struct pg *pg = NULL;
+    struct err e = {0};
+    struct pg_params p = {0};
+    char *much = calloc(1, SIZE);
+    cr_assert_eq(pg_open(&pg, &o, &e), 0, "%s", e.text);
+    pid_t backend = PQbackendPID(pg_conn(pg));
+    pg_param_binary(&p, much, SIZE);
+    cr_assert_eq(kill(backend, SIGSTOP), 0);
+    int failed = pg_run(pg, "size", &p, NULL, &e);
+    kill(backend, SIGCONT);
+    cr_assert_eq(failed, -1);
+    cr_expect_eq(e.kind, ERR_RETRY);
+    cr_expect(e.unknown);
+    cr_expect_not_null(strstr(e.text, "has not answered for 5"), "%s", e.text);
+    cr_expect_not(pg_alive(pg));
+    free(much);
 }
 
 static void refuses(const char *conninfo, bool any_schema, enum err_kind kind, enum exit_code code)

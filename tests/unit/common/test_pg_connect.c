@@ -1,4 +1,6 @@
-/* What a refused connection means, on a server that is played: it says what is written here. */
+/* What a refused connection means, and a server that falls silent, on a server that is played: it
+ * says what is written here. */
+#include "loop.h"
 #include "pg.h"
 
 #include <arpa/inet.h>
@@ -21,6 +23,7 @@ struct message {
 struct server {
     int fd, port;
     struct message first, then; /* to the first connection, to all others */
+    struct message second;      /* to what the first connection asks next; then silence */
     atomic_int connections;
 };
 
@@ -37,6 +40,8 @@ static struct message refusal(const char *sqlstate, const char *text)
 }
 
 #define BYTES(text) ((struct message){.size = sizeof text - 1, .bytes = text})
+#define WELCOME     BYTES("R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I")
+#define SET_DONE    BYTES("C\0\0\0\x08SET\0Z\0\0\0\x05I")
 
 static void *serve(void *arg)
 {
@@ -46,6 +51,10 @@ static void *serve(void *arg)
         char packet[1024];
         if (read(fd, packet, sizeof packet) > 0 && write(fd, m->bytes, m->size) < 0)
             break;
+        if (s->second.size && read(fd, packet, sizeof packet) > 0 &&
+            write(fd, s->second.bytes, s->second.size) > 0)
+            while (read(fd, packet, sizeof packet) > 0)
+                ;
     }
     return NULL;
 }
@@ -74,15 +83,20 @@ static struct err open_error(const char *conninfo)
     return e;
 }
 
-static struct err refused_by(struct server *s)
+static const char *address(const struct server *s)
 {
-    char conninfo[160];
-    start(s);
+    static char conninfo[160];
     snprintf(conninfo, sizeof conninfo,
              "host=127.0.0.1 port=%d user=u dbname=d passfile=/nowhere sslmode=disable "
              "gssencmode=disable",
              s->port);
-    return open_error(conninfo);
+    return conninfo;
+}
+
+static struct err refused_by(struct server *s)
+{
+    start(s);
+    return open_error(address(s));
 }
 
 Test(pg_connect, a_refusal_is_judged_by_its_code_in_any_language)
@@ -115,8 +129,7 @@ Test(pg_connect, a_refusal_is_judged_by_its_code_in_any_language)
 /* Back between a try that failed, in words nobody has thought of, and the look at what it was. */
 Test(pg_connect, a_server_that_comes_back_meanwhile_is_no_refusal)
 {
-    static struct server s = {.first = BYTES("?not a server yet"),
-                              .then = BYTES("R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I")};
+    static struct server s = {.first = BYTES("?not a server yet"), .then = WELCOME};
     struct err e = refused_by(&s);
     cr_assert_eq(e.kind, ERR_RETRY, "%s", e.text);
     cr_assert_eq(s.connections, 2);
@@ -158,4 +171,40 @@ Test(pg_connect, a_wrong_setting_is_not_tried_again)
     }
     struct err e = open_error("host=no.such.host.invalid");
     cr_expect_eq(e.kind, ERR_RETRY, "%s", e.text);
+}
+
+/* As a frozen one does, whose kernel still acknowledges: no keepalive notices. */
+Test(pg_connect, a_server_that_falls_silent_is_given_up, .timeout = 30)
+{
+    static struct server s = {.first = WELCOME, .second = SET_DONE};
+    struct pg *pg = NULL;
+    struct err e = {0};
+    start(&s);
+    struct pg_options o = {.conninfo = address(&s), .any_schema = true, .statement_timeout_ms = 50};
+    cr_assert_eq(pg_open(&pg, &o, &e), 0, "%s", e.text);
+    uint64_t began_ms = now_ms();
+    cr_assert_eq(pg_exec(pg, "SELECT 1", &e), -1);
+    cr_expect_eq(e.kind, ERR_RETRY);
+    cr_expect(e.unknown);
+    cr_expect_not_null(strstr(e.text, "has not answered for 5"), "%s", e.text);
+    cr_expect_not(pg_alive(pg));
+    cr_expect_lt(now_ms() - began_ms, 10000);
+    pg_close(pg);
+}
+
+Test(pg_connect, also_before_the_session_is_ready, .timeout = 30)
+{
+    static const struct pg_stmt stmts[] = {{"one", "SELECT 1", 0, false}};
+    static struct server s = {.first = WELCOME, .second = SET_DONE};
+    struct pg *pg = NULL;
+    struct err e = {0};
+    start(&s);
+    struct pg_options o = {.conninfo = address(&s),
+                           .any_schema = true,
+                           .stmts = stmts,
+                           .n_stmts = 1,
+                           .statement_timeout_ms = 50};
+    cr_assert_eq(pg_open(&pg, &o, &e), -1);
+    cr_expect_eq(e.kind, ERR_RETRY);
+    cr_expect_not_null(strstr(e.text, "prepare statement one: PostgreSQL has not"), "%s", e.text);
 }
