@@ -55,5 +55,6 @@ int sweep_review(struct sweep *s, struct batch *batch, struct err *reterr);
 
 /* Tickets at least min_age_ms old by the database's clock that no event has brought. Having caught
  * up it goes on from a minute ago, because transactions do not commit in the order of their
- * tickets' ids, which are made by intake's clock. */
+ * tickets' ids. Those whose ids are of a time to come (intake's clock was wrong) are looked at
+ * again until it has. */
 int sweep_missing(struct sweep *s, long min_age_ms, struct batch *batch, struct err *reterr);

@@ -24,11 +24,27 @@ static void random_bytes(uint8_t *p, size_t n)
     }
 }
 
-void uuid7_make(uint8_t ret_uuid[16])
+static _Atomic int64_t clock_ahead_ms;
+
+static int64_t machine_ms(void)
 {
     struct timespec ts;
     clock_gettime(CLOCK_REALTIME, &ts);
-    uint64_t ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t uuid7_set_clock(int64_t unix_ms)
+{
+    int64_t ahead = machine_ms() - unix_ms;
+    if (llabs(ahead) <= UUID7_CLOCK_TOLERANCE_MS)
+        ahead = 0;
+    clock_ahead_ms = ahead;
+    return ahead;
+}
+
+void uuid7_make(uint8_t ret_uuid[16])
+{
+    uint64_t ms = (uint64_t)(machine_ms() - clock_ahead_ms);
     random_bytes(ret_uuid, 16);
     for (int i = 0; i < 6; i++)
         ret_uuid[i] = (uint8_t)(ms >> (8 * (5 - i)));

@@ -29,6 +29,12 @@ enum {
  * random bits from getrandom(2). */
 void uuid7_make(uint8_t ret_uuid[16]);
 
+/* Says what time it really is, the database's say: from now on ids are made by that clock, unless
+ * this machine's is within UUID7_CLOCK_TOLERANCE_MS of it. Returns by how much this machine's
+ * clock is ahead, 0 within the tolerance. Any thread. */
+enum { UUID7_CLOCK_TOLERANCE_MS = 2000 };
+int64_t uuid7_set_clock(int64_t unix_ms);
+
 /* As text in lower case, with its NUL. */
 void uuid_format(const uint8_t uuid[16], char ret_text[UUID_TEXT_LEN + 1]);
 bool uuid_parse(const char *text, size_t len, uint8_t ret_uuid[16]); /* exactly 36 characters */

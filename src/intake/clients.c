@@ -19,7 +19,7 @@ struct clients {
     struct session *session;
     struct session_job job;
     struct loop_timer timer;
-    bool busy, loaded, failed;
+    bool busy, loaded, failed, clock_is_wrong;
     uint64_t refreshed_ms;
     struct client *list; /* sorted by key_hash */
     size_t n;
@@ -83,6 +83,18 @@ static void take_row(struct client *to, const PGresult *res, int row)
     to->burst = rows_get_int4(res, row, 6);
 }
 
+/* The assigner's sweep and whoever lists tickets go by the time in their ids. */
+static void follow_clock(struct clients *c, int64_t database_ms)
+{
+    int64_t ahead_ms = uuid7_set_clock(database_ms);
+    if ((ahead_ms != 0) != c->clock_is_wrong)
+        LOG(WARN,
+            ahead_ms ? "this machine's clock is wrong: ids are made by the database's"
+                     : "this machine's clock is right again",
+            F_INT("ahead_ms", ahead_ms));
+    c->clock_is_wrong = ahead_ms != 0;
+}
+
 static void take(struct clients *c, const PGresult *res)
 {
     size_t n = (size_t)PQntuples(res);
@@ -93,6 +105,8 @@ static void take(struct clients *c, const PGresult *res)
     c->list = list;
     c->n = n;
     c->loaded = true;
+    if (n)
+        follow_clock(c, rows_get_time(res, 0, 7) / 1000);
 }
 
 static void on_rows(struct session_job *job, const PGresult *res, const struct err *err)

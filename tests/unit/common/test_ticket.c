@@ -1,7 +1,9 @@
+#include "loop.h"
 #include "ticket.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 Test(ticket, uuid7_carries_version_variant_and_rises_with_time)
@@ -15,6 +17,31 @@ Test(ticket, uuid7_carries_version_variant_and_rises_with_time)
         cr_assert(memcmp(a, b, 6) <= 0, "time went back");
         memcpy(a, b, 16);
     }
+}
+
+static int64_t ms_of(const uint8_t id[16])
+{
+    int64_t ms = 0;
+    for (int i = 0; i < 6; i++)
+        ms = ms << 8 | id[i];
+    return ms;
+}
+
+Test(ticket, uuid7_goes_by_the_clock_that_it_is_told)
+{
+    enum { HOUR_MS = 3600000, SLOW_MS = 1000 };
+    uint8_t id[16];
+    int64_t now_ms = wall_us() / 1000;
+    cr_expect_eq(uuid7_set_clock(now_ms + UUID7_CLOCK_TOLERANCE_MS / 2), 0);
+    uuid7_make(id);
+    cr_expect_lt(llabs(ms_of(id) - now_ms), SLOW_MS);
+    cr_expect_lt(uuid7_set_clock(now_ms + HOUR_MS), -HOUR_MS + SLOW_MS);
+    uuid7_make(id);
+    cr_expect_lt(llabs(ms_of(id) - now_ms - HOUR_MS), SLOW_MS);
+    cr_expect_geq(uuid7_set_clock(now_ms - HOUR_MS), HOUR_MS);
+    uuid7_make(id);
+    cr_expect_lt(llabs(ms_of(id) - now_ms + HOUR_MS), SLOW_MS);
+    cr_expect_eq(uuid7_set_clock(wall_us() / 1000), 0);
 }
 
 Test(ticket, uuid_text_goes_there_and_back)
