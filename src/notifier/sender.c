@@ -15,7 +15,8 @@ enum { ANSWER_MAX_BYTES = 65536, CONNECT_TIMEOUT_MS = 3000 };
 struct sender {
     struct loop *loop;
     CURLM *multi;
-    struct loop_timer timer;
+    struct loop_timer timer;    /* curl's */
+    struct loop_timer deadline; /* of the first in flight whose time is over */
     sender_done_fn *done;
     void *ctx;
     struct transfer *first; /* all in flight */
@@ -27,6 +28,8 @@ struct transfer {
     struct curl_slist *headers;
     void *ctx;
     long timeout_ms;
+    uint64_t deadline_ms;
+    bool last_look; /* has been taken after the deadline */
     size_t received;
     struct transfer *next, *previous;
 };
@@ -114,6 +117,46 @@ static void on_timer(void *ctx)
     take_finished(s);
 }
 
+static void set_deadline(struct sender *s)
+{
+    uint64_t first = 0;
+    for (const struct transfer *t = s->first; t; t = t->next)
+        if (!first || t->deadline_ms < first)
+            first = t->deadline_ms;
+    loop_timer_set(s->loop, &s->deadline, first);
+}
+
+static struct transfer *first_late(struct sender *s)
+{
+    struct transfer *t = s->first;
+    while (t && t->deadline_ms > now_ms())
+        t = t->next;
+    return t;
+}
+
+/* curl's own limit gives up without a look at the socket. When this program was kept from looking,
+ * by a slow statement or a busy machine, the answer may be there, and who gave it is not to be told
+ * again. */
+static void on_deadline(void *ctx)
+{
+    struct sender *s = ctx;
+    struct transfer *t;
+    while ((t = first_late(s))) {
+        curl_socket_t fd = CURL_SOCKET_BAD;
+        int running;
+        if (t->last_look) {
+            finish(t, CURLE_OPERATION_TIMEDOUT);
+            continue;
+        }
+        t->last_look = true;
+        curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd);
+        if (fd != CURL_SOCKET_BAD)
+            curl_multi_socket_action(s->multi, fd, CURL_CSELECT_IN, &running);
+        take_finished(s);
+    }
+    set_deadline(s);
+}
+
 static int set_timer(CURLM *multi, long timeout_ms, void *ctx)
 {
     struct sender *s = ctx;
@@ -158,8 +201,8 @@ int sender_new(struct sender **ret, struct loop *loop, long max_total, long max_
 {
     struct sender *s = mem_new(1, sizeof *s);
     *s = (struct sender){.loop = loop, .done = done, .ctx = ctx};
-    s->timer.fn = on_timer;
-    s->timer.ctx = s;
+    s->timer = (struct loop_timer){.fn = on_timer, .ctx = s};
+    s->deadline = (struct loop_timer){.fn = on_deadline, .ctx = s};
     curl_global_init(CURL_GLOBAL_DEFAULT);
     s->multi = curl_multi_init();
     if (!s->multi) {
@@ -185,6 +228,7 @@ void sender_free(struct sender *s)
         finish(s->first, CURLE_ABORTED_BY_CALLBACK);
     curl_multi_cleanup(s->multi);
     loop_timer_set(s->loop, &s->timer, 0);
+    loop_timer_set(s->loop, &s->deadline, 0);
     free(s);
     curl_global_cleanup();
 }
@@ -206,7 +250,6 @@ static void set_options(struct transfer *t, const struct post *post)
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* else the end waits for a name server */
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, post->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                      post->timeout_ms < CONNECT_TIMEOUT_MS ? post->timeout_ms
                                                            : (long)CONNECT_TIMEOUT_MS);
@@ -230,6 +273,7 @@ bool sender_post(struct sender *s, const struct post *post)
     t->sender = s;
     t->ctx = post->ctx;
     t->timeout_ms = post->timeout_ms;
+    t->deadline_ms = now_ms() + (uint64_t)post->timeout_ms;
     t->easy = curl_easy_init();
     if (!t->easy)
         abort();
@@ -241,6 +285,7 @@ bool sender_post(struct sender *s, const struct post *post)
         t->next->previous = t;
     s->first = t;
     if (curl_multi_add_handle(s->multi, t->easy) == CURLM_OK) {
+        set_deadline(s);
         CRASH_POINT("notifier.send.after");
         return true;
     }
