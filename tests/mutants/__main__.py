@@ -60,7 +60,8 @@ class Hunt:
         known = self.results.get("healthy", key)
         if known is None:
             build, sql = prepare(mutant, defect=False)
-            known = seen_by(storm(mutant, build, sql, seed, self.args.keep))
+            result = storm(mutant, build, sql, seed, self.args.keep)
+            known = sorted(result["failed"]) or ([] if result["tickets"] and result["faults"] else ["nothing happened"])
             self.results.put("healthy", key, known)
         return known
 

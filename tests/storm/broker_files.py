@@ -128,6 +128,19 @@ class TransactionStates:
         return None
 
 
+def unmarked(data_dir, topics, producer_id):
+    """How many partitions have records of a producer's transaction and not yet its marker."""
+    n = 0
+    for topic in topics:
+        for path in segments(data_dir, topic):
+            last = None
+            for batch in batches(path):
+                if batch.producer_id == producer_id and batch.attributes & TRANSACTIONAL:
+                    last = batch
+            n += last is not None and not last.is_control
+    return n
+
+
 def trailing_markers(data_dir, topics):
     """Commit markers that are the last thing in their partition: {segment: batch}."""
     found = {}

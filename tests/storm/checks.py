@@ -22,12 +22,18 @@ def check(name):
 
 @check("lost")
 def acknowledged_tickets_are_stored(ev):
+    """And as they were asked for: an answer may name a ticket that is stored and is another one's."""
     for key, answers in ev.acknowledged.items():
-        ticket = ev.model.tickets.get(answers[0]["id"])
-        if ticket is None:
-            yield f"{key} was answered {answers[0]['status']} with {answers[0]['ref']}, which is not stored"
-        elif ticket["ref"] != answers[0]["ref"]:
-            yield f"{key} was answered {answers[0]['ref']}, stored is {ticket['ref']}"
+        for answer in answers:
+            ticket, asked = ev.model.tickets.get(answer["id"]), ev.asked[answer["op"], answer["copy"]]
+            if ticket is None:
+                yield f"{key} was answered {answer['status']} with {answer['ref']}, which is not stored"
+            elif ticket["ref"] != answer["ref"]:
+                yield f"{key} was answered {answer['ref']}, stored is {ticket['ref']}"
+            else:
+                for what in ("customer_ref", "type", "area"):
+                    if ticket[what] != asked[what]:
+                        yield f"{key} asked for {what} {asked[what]}, its ticket {ticket['ref']} has {ticket[what]}"
 
 
 @check("equal-answers")
@@ -54,15 +60,11 @@ def every_ticket_was_posted(ev):
 
 @check("refused-yet-stored")
 def refused_requests_leave_no_ticket(ev):
-    refused, refs = {}, {}
-    for line in ev.history:
-        if line["e"] == "invoke":
-            refs[line["op"], line["copy"]] = line["customer_ref"]
-        elif line["e"] == "failed":
-            refused[line["op"], line["copy"]] = line
+    refused = {(line["op"], line["copy"]): line for line in ev.history if line["e"] == "failed"}
     for op, line in refused.items():
-        if ev.by_marker.get(refs[op]):
-            yield f"{refs[op]} ({line['kind']}) was answered {line['status']} and is stored"
+        marker = ev.asked[op]["customer_ref"]
+        if ev.by_marker.get(marker):
+            yield f"{marker} ({line['kind']}) was answered {line['status']} and is stored"
 
 
 @check("answers")
@@ -80,13 +82,9 @@ def answers_are_what_the_request_deserves(ev):
 
 @check("certain")
 def every_request_gets_a_certain_answer(ev):
-    open_ops = {}
-    for line in ev.history:
-        if line["e"] == "invoke":
-            open_ops[line["op"], line["copy"]] = line
-        elif line["e"] in ("ok", "failed"):
-            open_ops.pop((line["op"], line["copy"]), None)
-    for line in open_ops.values():
+    answered = {(line["op"], line["copy"]) for line in ev.history if line["e"] in ("ok", "failed")}
+    for op in ev.asked.keys() - answered:
+        line = ev.asked[op]
         yield f"{line['kind']} {line['key']} was never answered for certain"
 
 
@@ -238,6 +236,15 @@ def not_even_an_aborted_transaction_holds_what_was_not_committed(ev):
             yield f"{r['type']} {r['id']} in {r['topic']}[{r['partition']}]@{r['offset']} was never committed"
 
 
+@check("readers-agree")
+def who_reads_everything_sees_what_is_committed_too(ev):
+    """Else the reader of uncommitted records has not read to the end, and the check above has seen a part."""
+    seen = {(r["topic"], r["partition"], r["offset"]) for r in ev.uncommitted}
+    for r in ev.committed:
+        if (r["topic"], r["partition"], r["offset"]) not in seen:
+            yield f"{r['topic']}[{r['partition']}]@{r['offset']} was read committed and not seen uncommitted"
+
+
 @check("acted-on-nothing")
 def consumers_act_on_what_was_committed(ev):
     known = {e.id for e in ev.model.events}
@@ -248,10 +255,9 @@ def consumers_act_on_what_was_committed(ev):
 
 @check("not-acted-on")
 def every_ticket_is_brought_to_the_assigner_by_its_event(ev):
-    if any(f["id"] == SKIPS for f in ev.faults):
-        return
+    skipped_to = max((f["t1"] for f in ev.faults if f["id"] == SKIPS), default=0)
     for e in ev.model.events:
-        if e.type == CREATED and e.id not in ev.model.acted_on:
+        if e.type == CREATED and e.at > skipped_to and e.id not in ev.model.acted_on:
             yield f"{e.type} {e.id} of {e.key} was never acted on"
 
 
@@ -368,9 +374,19 @@ def the_backlog_drains_in_time(ev):
 @check("resources")
 def resources_are_bounded(ev):
     for kind, most in ev.facts["resources"].items():
+        if not most["samples"]:
+            yield f"{kind} was never looked at"
         for what, limit in ev.facts["limits"][kind].items():
             if most[what] > limit:
                 yield f"{kind} used {most[what]} {what}, more than {limit}"
+
+
+@check("late-decision")
+def a_late_decision_is_refused(ev):
+    """Of an EndTxn that came after the next transaction had begun (KAFKA-17754)."""
+    for f in ev.faults:
+        if f["id"] == "endtxn-late" and f.get("answer") in (None, "NONE"):
+            yield f"the broker answered {f.get('answer')} to a commit of {f.get('transaction')} that came late"
 
 
 @check("storm")

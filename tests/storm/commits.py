@@ -22,7 +22,7 @@ READ = {
     "absence": {"id", "expert_id", "during"},
     "exclusion": {"ticket_id", "expert_id", "until"},
     "inbox": {"event_id"},
-    "ticket_type": {"type"},
+    "ticket_type": {"type", "offers_max"},
     "ticket_type_skill": {"type", "skill", "min_level"},
 }
 # Tables of which there is much and nothing is read: the slot need not even send them.

@@ -86,6 +86,11 @@ class Evidence:
         return answers
 
     @cached_property
+    def asked(self):
+        """{(operation, copy): what was posted}."""
+        return {(line["op"], line["copy"]): line for line in self.history if line["e"] == "invoke"}
+
+    @cached_property
     def by_marker(self):
         """{customer_ref: [tickets]}: each key's body names its operation."""
         tickets = defaultdict(list)

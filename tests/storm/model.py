@@ -35,7 +35,7 @@ class Assignment:
     state: str
     commit_at: float
     reserved_at: str | None = None
-    override: str | None = None  # rules that a manager broke knowingly
+    override: str | None = None  # rules that a manager broke knowingly: the storm has no manager
     reached: set = field(default_factory=set)
 
 
@@ -45,7 +45,8 @@ class Model:
         self.tickets, self.dispatch, self.assignments, self.notices = {}, {}, {}, {}
         self.live_of_ticket, self.live_of_expert = defaultdict(set), Counter()
         self.decided_at = {}  # ticket: when the assigner first gave it to an expert, parked it or left it to a person
-        self.offers = {}  # how many experts may have a ticket's offer at once, where that is not 1
+        self.offers = {}  # ticket: how many experts may have its offer at once
+        self.offers_max = {}  # type: the most that the company allows
         self.available, self.capacity, self.load = {}, {}, {}
         self.skills, self.areas = defaultdict(dict), defaultdict(set)
         self.absences, self.excluded = defaultdict(dict), {}
@@ -112,10 +113,16 @@ class Model:
             self.decided_at[ticket] = self.commit.at
         self.step("ticket", ticket, self.dispatch.get(ticket), row["state"])
         self.were.setdefault(ticket, self.dispatch.get(ticket))
-        if row.get("offers", "1") != "1":
-            self.offers[ticket] = int(row["offers"])
+        self.check_offers(ticket, row)
         self.dispatch[ticket] = row["state"]
         self.moved.add(ticket)
+
+    def check_offers(self, ticket, row):
+        """The assigner writes how many offers there may be; the company has said how many are allowed."""
+        offers, most = int(row.get("offers", 1)), self.offers_max.get(self.tickets[ticket]["type"], 1)
+        self.offers[ticket] = min(offers, most)
+        if offers > most:
+            self.wrong("one-expert", f"ticket {ticket} may have {offers} offers, its type {most}")
 
     def on_assignment(self, verb, row):
         if verb == "DELETE":
@@ -199,6 +206,7 @@ class Model:
 
     def on_ticket_type(self, verb, row):
         self.types.pop(row["type"], None) if verb == "DELETE" else self.types.setdefault(row["type"], {})
+        self.offers_max[row["type"]] = int(row.get("offers_max", 1))
 
     def on_ticket_type_skill(self, verb, row):
         if verb == "DELETE":
@@ -246,7 +254,9 @@ class Model:
                   "does not serve the area" if not any(ticket["area"].startswith(p) for p in self.areas[job.expert]) else
                   "is absent" if self.absent(job) else
                   "is excluded from it" if excluded_until is None or excluded_until > (job.reserved_at or "") else None)
-        if reason and not job.override:
+        if job.override:
+            self.wrong("qualified", f"assignment {job.id} breaks the rules {job.override}, and nobody asked for that")
+        if reason:
             self.wrong("qualified", f"expert {job.expert} {reason}: ticket {job.ticket}, assignment {job.id}")
 
     def absent(self, job):

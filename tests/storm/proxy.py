@@ -34,6 +34,9 @@ class Direction:
     def quiet(self):
         return not (self.delay_ms or self.rate_bytes_s or self.stall or self.reset_after_bytes is not None)
 
+    def holds_back(self):
+        return bool(self.delay_ms or self.rate_bytes_s or self.stall)
+
     def set(self, delay_ms=0, rate_bytes_s=0, stall=False, reset_after_bytes=None):
         self.delay_ms, self.rate_bytes_s, self.stall = delay_ms, rate_bytes_s, stall
         self.reset_after_bytes = reset_after_bytes
@@ -59,6 +62,7 @@ class Half(asyncio.Protocol):
             self.connection.link.bytes += len(data)
             self.other.transport.write(data)
             return
+        self.connection.link.disturbed += self.direction.holds_back()
         self.queue.append((time.monotonic(), data))
         self.queued_bytes += len(data)
         if self.queued_bytes > QUEUE_MAX_BYTES:
@@ -102,6 +106,7 @@ class Half(asyncio.Protocol):
             self.other.transport.write(piece)
         if d.reset_after_bytes == 0:
             d.reset_after_bytes = None
+            self.connection.link.disturbed += 1
             self.queue.clear()
             self.connection.reset_soon()
             return
@@ -187,6 +192,7 @@ class Link:
         self.refuse = False
         self.connections = set()
         self.accepted = self.bytes = 0
+        self.disturbed = 0  # times that data was held back or cut
 
 
 class Proxy:
@@ -219,7 +225,8 @@ class Proxy:
         self.links[name].to_port = to_port
 
     def do_stats(self):
-        return {name: {"open": len(link.connections), "accepted": link.accepted, "bytes": link.bytes}
+        return {name: {"open": len(link.connections), "accepted": link.accepted, "bytes": link.bytes,
+                       "disturbed": link.disturbed}
                 for name, link in self.links.items()}
 
 

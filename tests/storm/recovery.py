@@ -1,4 +1,5 @@
-"""From kill -9 to the first success, from the evidence: of work that began after the kill."""
+"""From the evidence: how long after a kill -9 the first work succeeds that began after it, and how long after the last
+fault everything is done that was waiting."""
 import bisect
 
 
@@ -49,3 +50,18 @@ def measure(ev):
             done = first_after(times, f["killed_at"])
             taken.setdefault(kind, []).append(None if done is None else round((done - f["killed_at"]) * 1000))
     return taken
+
+
+def after_heal(ev):
+    """{what: s} from the end of the last fault until the last of what was committed by then is published to a
+    read_committed reader, decided by an assigner, told to its expert; and how many tickets came after it."""
+    healed = next(line["t"] for line in ev.run if line["e"] == "phase" and line["name"] == "healed")
+    m, seen, told = ev.model, {r["id"]: r["t"] for r in ev.live}, {}
+    for h in ev.hooks:
+        if h["processed"]:
+            told.setdefault(h["assignment"], h["t"])
+    times = {"published": [seen[e.id] for e in m.events if e.at <= healed and e.id in seen],
+             "decided": [at for t, at in m.decided_at.items() if m.tickets[t]["commit_at"] <= healed],
+             "told": [told[j.id] for j in m.assignments.values() if j.commit_at <= healed and j.id in told]}
+    return ({what: round(max(0.0, max(of, default=healed) - healed), 2) for what, of in times.items()},
+            sum(t["commit_at"] > healed for t in m.tickets.values()))

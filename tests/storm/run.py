@@ -16,10 +16,11 @@ import psycopg
 
 from . import campaign, checks, commits, company, faults, recovery
 from .control import Remote
+from .evidence import read_lines
 from .resources import Sampler
 from .stack import HERE, PROGRAMS, Stack, kind_of, services
 
-TRIES_MAX = 3  # of a fault that can not be done just now
+TRIES_MAX, QUICK_TRIES_MAX = 3, 12  # of a fault that can not be done just now; a quick storm is to have them all
 FAULT_LIMIT_S = 240  # inject, hold and heal of one fault
 DRAIN_WAIT_S = 240  # how long is looked on when the limit is broken, to tell late from never
 READ_LIMIT_S = 300  # of all topics, by the readers of the end
@@ -47,7 +48,7 @@ class Storm:
         self.allowed_exits = Counter()  # (kind, code) that a fault which is under way accounts for
         self.active, self.lane_guard = set(), threading.Condition()
         self.counts, self.aimed_hits, self.not_done = Counter(), Counter(), Counter()
-        self.drained_s = None
+        self.drained_s, self.skipped_to = None, 0.0
 
     def note(self, event, **facts):
         if event == "end":
@@ -58,16 +59,20 @@ class Storm:
             self.notes.flush()
 
     def note_end(self, program, pid, code):
-        if kind_of(program) not in PROGRAMS:
-            self.note("exit", program=program, pid=pid, code=code, last_line="",
-                      expected=program in ("postgres", "kafka") or self.stack.kept[program].held)
-            return
-        tail = self.stack.kept[program].tail(1)
-        self.note("exit", program=program, pid=pid, code=code, expected=self.expects(program, code), last_line=tail[-400:])
+        kept = self.stack.kept[program]
+        if kind_of(program) in PROGRAMS:
+            expected = self.expects(program, pid, code)
+        else:
+            expected = bool(self.stack.signalled[pid]) or program in self.active or kept.held
+        self.note("exit", program=program, pid=pid, code=code, expected=expected, last_line=kept.tail(1)[-400:])
 
-    def expects(self, program, code):
+    def expects(self, program, pid, code):
         """-9: killed by a fault; 0, 8, -15: asked to stop by one; others when a fault said so."""
-        return code in (-signal.SIGKILL, 0, 8, -signal.SIGTERM) or self.allowed_exits[kind_of(program), code] > 0
+        sent = self.stack.signalled[pid]
+        if code == -signal.SIGKILL:
+            return signal.SIGKILL in sent or self.stack.crashed(program)
+        return (code in (0, 8, -signal.SIGTERM) and signal.SIGTERM in sent
+                or self.allowed_exits[kind_of(program), code] > 0)
 
     def allow_exit(self, kind, code):
         self.allowed_exits[kind, code] += 1
@@ -184,7 +189,8 @@ class Storm:
         if event:
             shortest, longest = event.hold_s
             time.sleep(event.rng.uniform(shortest, shortest + (longest - shortest) / (3 if self.o.quick else 1)))
-            self.end(event)
+            if not self.end(event):
+                self.again(todo, "nothing came that it could break", last)
 
     def begin(self, todo, last=False):
         """The fault, injected; None when that could not be done. last: it is not tried again."""
@@ -209,10 +215,15 @@ class Storm:
             self.note("broken", what=f"healing {event.id}", why=traceback.format_exc())
 
     def end(self, event):
+        """Heals it, and counts it when it took place."""
         self.heal(event)
+        if not event.took_place():
+            return False
         took_s = time.time() - event.t0
         if took_s > FAULT_LIMIT_S and not event.until_end:
             self.note("broken", what=f"fault {event.id}", why=f"it took {took_s:.0f} s")
+        if event.id == checks.SKIPS:
+            self.skipped_to = time.time()
         with self.lane_guard:
             self.counts[event.id] += 1
             self.aimed_hits[event.id] += bool(event.facts.get("hit"))
@@ -221,17 +232,18 @@ class Storm:
         if self.o.verbose:
             sys.stdout.write(f"    {event.id} {took_s:.1f} s {event.facts}\n")
             sys.stdout.flush()
+        return True
 
     def again(self, todo, why, last):
         planned = todo.planned
         todo.tries += 1
-        if todo.tries < TRIES_MAX and not last:
+        if todo.tries < (QUICK_TRIES_MAX if self.o.quick else TRIES_MAX) and not last:
             time.sleep(0.2)
             with self.lane_guard:
                 self.todo.append(todo)
         else:
             self.not_done[planned.id] += 1
-            self.note("not_done", id=planned.id, why=why)
+            self.note("broken" if self.o.quick else "not_done", what=f"fault {planned.id}", why=why)
 
     def heal_and_drain(self):
         for name in self.stack.programs:
@@ -275,10 +287,11 @@ class Storm:
                 "(SELECT count(*) FROM squad.notice WHERE state IN ('pending', 'sending'))",
                 [list(company.DESK_TYPES)]).fetchone()
             left = {"tickets": row[0] - row[1], "notices": row[2]}
-            if not any(left.values()) and not self.counts[checks.SKIPS]:
+            if not any(left.values()):
                 left["unread"] = db.execute(
-                    "SELECT count(*) FROM squad.outbox o WHERE o.type = 'squad.ticket.created.v1' "
-                    "AND NOT EXISTS (SELECT FROM squad.inbox i WHERE i.event_id = o.id)").fetchone()[0]
+                    "SELECT count(*) FROM squad.outbox o WHERE o.type = %s AND o.at > to_timestamp(%s) "
+                    "AND NOT EXISTS (SELECT FROM squad.inbox i WHERE i.event_id = o.id)",
+                    [checks.CREATED, self.skipped_to]).fetchone()[0]
         return left
 
     # --- evidence ---
@@ -305,7 +318,7 @@ class Storm:
         self.phase("collected")
 
     def acknowledged_refs(self):
-        return sorted({line["ref"] for line in checks.read_lines(self.dir / "history.jsonl") if line["e"] == "ok"})
+        return sorted({line["ref"] for line in read_lines(self.dir / "history.jsonl") if line["e"] == "ok"})
 
     def stop_programs(self):
         for name in self.stack.programs:
@@ -324,7 +337,8 @@ class Storm:
             for name, isolation in (("committed", "read_committed"), ("uncommitted", "read_uncommitted"))]
         for reader in readers:
             try:
-                reader.wait(READ_LIMIT_S)
+                if reader.wait(READ_LIMIT_S):
+                    self.note("broken", what="reading the topics", why=f"a reader ended with {reader.returncode}")
             except subprocess.TimeoutExpired:
                 reader.kill()
                 self.note("broken", what="reading the topics", why=f"no end within {READ_LIMIT_S} s")
@@ -378,6 +392,7 @@ def judge(directory, keep=False):
         result |= {"commits": ev.model.commits, "states": ev.model.checked_states,
                    "events": len(ev.model.events), "deliveries": len(ev.hooks),
                    "unknown": facts["stats"]["unknown"]}
+        result["after_heal_s"], result["tickets_after_heal"] = recovery.after_heal(ev)
     result["checked_s"] = round(time.monotonic() - started)
     (ev.dir / "result.json").write_text(json.dumps(result, indent=1))
     if not failed and not keep:

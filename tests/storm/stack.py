@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[2]
@@ -53,6 +54,7 @@ class Kept(Process):
     def start(self):
         super().start()
         self.seen_end = False
+        self.started_at = time.time()
         self.stack.note("start", program=self.name, pid=self.child.pid)
 
     def tend(self):
@@ -74,6 +76,7 @@ class Stack:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("SQUAD_", "PG"))}
         self.env["SQUAD_STACK_DIR"] = str(self.run_dir)
         self.kept = {}
+        self.signalled = defaultdict(set)  # pid: signals that it was sent
         self.mounts = []
         self.keeper_stop = threading.Event()
         self.keeper = threading.Thread(target=self.tend, daemon=True)
@@ -253,6 +256,7 @@ class Stack:
         with kept.guard:
             if not kept.running():
                 return None
+            self.signalled[kept.child.pid].add(sig)
             os.kill(kept.child.pid, sig)
             return kept.child.pid
 
@@ -302,6 +306,17 @@ class Stack:
     def crash_file(self, name):
         """Where a fault build looks for what is to happen at a crash point (src/common/crash.h)."""
         return self.run_dir / "crash" / name
+
+    def fired_file(self, name):
+        """What becomes of the crash file when its point is passed."""
+        return self.crash_file(name).with_suffix(".fired")
+
+    def crashed(self, name):
+        """Whether the process that ran last has passed its crash point."""
+        try:
+            return self.fired_file(name).stat().st_ctime >= self.kept[name].started_at - TICK_S
+        except FileNotFoundError:
+            return False
 
     def wait_kafka(self, timeout_s):
         """Until the broker answers."""

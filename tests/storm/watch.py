@@ -67,6 +67,8 @@ def main():
                     out.write(ujson.dumps(line_of(m), escape_forward_slashes=False) + "\n")
                 elif m.error().code() == KafkaError._PARTITION_EOF:
                     open_parts.discard((m.topic(), m.partition()))
+                elif to_end:
+                    raise SystemExit(f"{m.topic()}[{m.partition()}]: {m.error()}")
             if time.monotonic() - written > 0.2:
                 out.flush()
                 written = time.monotonic()

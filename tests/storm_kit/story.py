@@ -34,7 +34,7 @@ class Story:
         self.verify = dict.fromkeys(("lost", "duplicated", "reordered", "phantom", "double_assigned", "overloaded",
                                      "wrong_expert", "unnotified", "stuck", "missing_acks"), 0)
         self.facts = {"drained_s": 1.0, "drain_limit_s": 60, "left": {}, "stats": {},
-                      "resources": {"relay": {"rss_kib": 1, "descriptors": 1, "threads": 1}},
+                      "resources": {"relay": {"rss_kib": 1, "descriptors": 1, "threads": 1, "samples": 9}},
                       "limits": {"relay": {"rss_kib": 9, "descriptors": 9, "threads": 9}}}
         self.tell()
 
@@ -65,9 +65,9 @@ class Story:
                         change("expert_load", "INSERT", expert_id=e, load=0, capacity=1))))
         for n, (ticket, marker) in enumerate(((A, "op-1"), (B, "op-2"))):
             self.history.append({"e": "invoke", "op": n + 1, "copy": 0, "kind": "new", "key": f"k{n}",
-                                 "customer_ref": marker, "t": 1.0})
+                                 "customer_ref": marker, "type": self.type_of(ticket), "area": "28013", "t": 1.0})
             self.commit(change("ticket", "INSERT", id=ticket, ref=REFS[ticket], customer_ref=marker,
-                               type="survey" if self.kept and ticket == B else "tv", area="28013"),
+                               type=self.type_of(ticket), area="28013"),
                         self.event("ticket", ticket, "squad.ticket.created.v1", 1.1))
             self.commit(change("inbox", "INSERT", consumer="assigner", event_id=self.records[-1]["id"]))
             self.history.append({"e": "ok", "op": n + 1, "copy": 0, "kind": "new", "key": f"k{n}", "status": 201,
@@ -85,6 +85,9 @@ class Story:
         self.deliver(3)
         if not self.kept:
             self.complete(3)
+
+    def type_of(self, ticket):
+        return "survey" if self.kept and ticket == B else "tv"
 
     def reserve(self, n):
         ticket, expert = JOB_OF[n]

@@ -65,13 +65,50 @@ def test_a_ticket_of_the_desk_that_waits_at_the_end_is_found(tmp_path):
 def test_only_the_desk_may_keep_an_offer(tmp_path):
     s = Story(kept=True)
     s.replace(["ticket: INSERT", B], "survey", "tv")
-    assert set(failed_checks(s, tmp_path)) == {"all-done"}
+    assert set(failed_checks(s, tmp_path)) == {"all-done", "lost"}
 
 
 @spoil("lost", "unexpected")
 def an_acknowledged_ticket_is_not_stored(s):
     s.history[1]["id"], s.history[1]["ref"] = "cccccccc-0000-7000-8000-000000000003", "CCCCC-CCCCC"
     s.history[0]["customer_ref"] = "op-9"
+
+
+@spoil("lost")
+def two_requests_of_a_batch_get_each_others_tickets(s):
+    first, second = (h for h in s.history if h["e"] == "ok")
+    for what in ("id", "ref"):
+        first[what], second[what] = second[what], first[what]
+
+
+@spoil("lost")
+def another_area_is_stored_than_was_asked_for(s):
+    s.replace(["ticket: INSERT", A], "28013", "28014")
+
+
+@spoil("one-expert")
+def more_offers_are_allowed_than_the_company_says(s):
+    s.commit(change("dispatch", "UPDATE", ticket_id=B, state="completed", offers=2))
+
+
+@spoil("qualified")
+def a_rule_is_broken_as_if_somebody_had_asked_for_it(s):
+    s.replace(["assignment: INSERT", JOBS[3]], "state", "override[text]:'skill' state")
+
+
+@spoil("readers-agree")
+def the_reader_of_everything_ended_early(s):
+    s.uncommitted = s.records[:-1]
+
+
+@spoil("late-decision")
+def a_late_decision_is_taken(s):
+    s.run.append({"e": "fault", "id": "endtxn-late", "t0": 1.0, "t1": 2.0, "touches": [], "answer": "NONE"})
+
+
+@spoil("resources")
+def nobody_looked_at_the_resources(s):
+    s.facts["resources"]["relay"]["samples"] = 0
 
 
 @spoil("equal-answers")
@@ -88,6 +125,12 @@ def one_key_makes_two_tickets(s):
 
 @spoil("not-acted-on")
 def an_event_is_not_brought_to_the_assigner(s):
+    s.drop("inbox: INSERT")
+
+
+@spoil("not-acted-on")
+def an_event_after_the_skipped_ones_is_not_brought(s):
+    s.run.append({"e": "fault", "id": checks.SKIPS, "t0": 0.0, "t1": 1.0, "touches": []})
     s.drop("inbox: INSERT")
 
 
@@ -286,7 +329,7 @@ def an_event_is_not_published(s):
     s.committed = s.records[:3] + s.records[4:]
 
 
-@spoil("event-duplicated", "live-reader")
+@spoil("event-duplicated", "live-reader", "readers-agree")
 def an_event_is_published_twice(s):
     s.committed = [*s.records, s.records[-1] | {"offset": 999}]
 

@@ -98,6 +98,21 @@ def test_many_bytes_stop_at_a_stall_and_none_is_lost_when_it_ends(setup):
         assert receive(s, len(data)) == data.upper()
 
 
+def test_what_was_held_back_or_cut_is_counted(setup):
+    def disturbed():
+        return setup.proxy.call("stats")["a"]["disturbed"]
+    with setup.connect() as s:
+        assert ask(s, b"abc") == b"ABC"
+        setup.set(up={"delay_ms": 20}, down={"reset_after_bytes": 4})
+        assert disturbed() == 0
+        assert ask(s, b"abc") == b"ABC"
+        assert disturbed() == 1
+        s.sendall(b"abc")
+        with pytest.raises(ConnectionResetError):
+            receive(s, 3)
+        assert disturbed() == 3
+
+
 def test_a_stall_of_one_direction_lets_the_other_pass(setup):
     with setup.connect(1) as s:
         assert ask(s, b"x") == b"X"

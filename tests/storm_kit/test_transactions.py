@@ -153,3 +153,16 @@ def test_a_late_end_comes_behind_the_first_records_of_the_next_transaction_of_it
     assert second.ask(PRODUCE, 10) == 10
     assert broker.seen == [(END_TXN, 6), (ADD_PARTITIONS, 7), (PRODUCE, 8), (PRODUCE, 9), (END_TXN, 5), (PRODUCE, 10)]
     proxy.stop()
+
+
+def test_a_transaction_is_unmarked_where_its_records_came_and_its_marker_did_not(tmp_path):
+    data, marker = files.TRANSACTIONAL, files.TRANSACTIONAL | files.CONTROL
+    written = batch([(b"k", b"v")], attributes=data)
+    commit = batch([(struct.pack(">hh", 0, 1), b"\0\0\0\0\0\0")], attributes=marker, base=1)
+    another = batch([(b"k", b"v")], producer_id=8, attributes=data, base=2)
+    partition(tmp_path, "squad.tickets-0", written + commit)
+    partition(tmp_path, "squad.tickets-1", written + another)
+    partition(tmp_path, "squad.experts-0", written + commit + batch([(b"k", b"v")], attributes=data, base=3))
+    assert files.unmarked(tmp_path, ["squad.tickets", "squad.experts"], 7) == 2
+    assert files.unmarked(tmp_path, ["squad.tickets"], 8) == 1
+    assert files.unmarked(tmp_path, ["squad.tickets"], 9) == 0

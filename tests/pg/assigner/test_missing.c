@@ -42,8 +42,10 @@ static void add_with_wrong_clock(int n, int hours)
     char sql[200];
     add_tickets(&w, n, "'tv'", "'28013'");
     snprintf(sql, sizeof sql,
-             "UPDATE ticket SET id = (lpad(to_hex(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint + "
-             "%d * 3600000::bigint), 12, '0') || right(replace(id::text, '-', ''), 20))::uuid", hours);
+             "UPDATE ticket SET id = (lpad(to_hex(('x' || left(replace(id::text, '-', ''), "
+             "12))::bit(48)::bigint + "
+             "%d * 3600000::bigint), 12, '0') || right(replace(id::text, '-', ''), 20))::uuid",
+             hours);
     free(world_sql(&w, sql));
 }
 

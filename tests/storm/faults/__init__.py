@@ -49,6 +49,10 @@ class Fault:
     def heal(self):
         pass
 
+    def took_place(self):
+        """Asked when it is healed: False when nothing came that it could have broken."""
+        return True
+
     @classmethod
     def locks_of(cls, _seed):
         """What the fault of this seed locks: fewer than its class when the seed decides whom it hits."""

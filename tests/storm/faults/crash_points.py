@@ -56,7 +56,7 @@ class CrashPoint(Fault):
         plan = f"{self.point}:{passings}:{'stop' if freezes else 'kill'}"
         self.facts |= {"program": self.name, "plan": plan}
         self.file = self.stack.crash_file(self.name)
-        self.fired = self.file.with_name(self.file.name + ".fired")
+        self.fired = self.stack.fired_file(self.name)
         self.fired.unlink(missing_ok=True)
         old = self.stack.pid(self.name)
         ready = self.file.with_name(self.file.name + ".new")

@@ -3,8 +3,9 @@ import signal
 import time
 
 from . import Fault, NotNow, fault
-from ..broker_files import TransactionStates, forget_markers
+from ..broker_files import TransactionStates, forget_markers, unmarked
 from ..end_txn import EndTxnProxy
+from ..watch import TOPICS
 
 WAIT_S = 8.0
 ENDED_WAIT_S = 5.0
@@ -29,10 +30,16 @@ class AimedKill(Fault):
         if not self.stack.wait_ended("kafka", ENDED_WAIT_S):
             raise RuntimeError("the broker survived kill -9")
         states.news()
-        self.facts |= {"transaction": transaction, "hit": "PrepareCommit" in states.state.values()}
+        self.facts |= {"transaction": transaction, "unmarked": self.unmarked(states, data)}
+        self.facts["hit"] = self.facts["unmarked"] > 0
         if self.forgets:
             self.facts["forgot"] = forget_markers(data)
         self.stack.release("kafka")
+
+    def unmarked(self, states, data):
+        """Partitions that a commit which was decided had not reached."""
+        return sum(unmarked(data, TOPICS, states.producer_id[name])
+                   for name, state in states.state.items() if state == "PrepareCommit")
 
     def late_s(self):
         """Sometimes a little later, so that some of the markers are written and others not."""

@@ -147,6 +147,9 @@ class CommitSlow(PostgresFault):
                               f"WHERE {OURS} AND state = 'active' AND backend_xid IS NOT NULL".replace("%%", "%"))
         self.facts["backends"] = hit
 
+    def took_place(self):
+        return self.facts["backends"] > 0
+
     def heal(self):
         self.surely("ALTER SYSTEM RESET commit_delay", "ALTER SYSTEM RESET commit_siblings", "SELECT pg_reload_conf()")
 
@@ -242,6 +245,7 @@ class DiskFull(PostgresFault):
     """The disk of PostgreSQL is full for 1 to 3 s."""
 
     def inject(self):
+        self.refused_before = self.refused()
         for _ in range(20):  # it may grow between the look and the shrinking
             try:
                 fill(self.stack, self.stack.pg_root, self.rng.choice((0, 1 << 20)))
@@ -255,6 +259,14 @@ class DiskFull(PostgresFault):
         from ..stack import PG_SIZE_MIB
         empty(self.stack, self.stack.pg_root, PG_SIZE_MIB)
         wait_for(self.stack, "postgres")
+
+    def refused(self):
+        """How often PostgreSQL has said that its disk is full."""
+        return self.stack.kept["postgres"].log.read_bytes().count(b"No space left on device")
+
+    def took_place(self):
+        self.facts["refused"] = self.refused() - self.refused_before
+        return self.facts["refused"] > 0
 
 
 @fault("pg-checkpoint", touches=[])

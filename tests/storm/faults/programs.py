@@ -145,6 +145,9 @@ class ZombieRelay(ProgramFault):
             ).fetchone()[0]
         time.sleep(self.rng.uniform(1.0, 4.0))
 
+    def took_place(self):
+        return self.facts["backends"] > 0
+
     def heal(self):
         self.stack.signal("relay-1", signal.SIGCONT)
         time.sleep(1.0)
