@@ -47,7 +47,7 @@ static int connect_once(struct leader *l, struct err *reterr)
     return -1;
 }
 
-static int try_lock(struct leader *l, struct err *reterr)
+static int try_lock(struct leader *l, bool *ret_standby_server, struct err *reterr)
 {
     struct pg_params params = {0};
     _cleanup_result_ PGresult *res = NULL;
@@ -60,19 +60,21 @@ static int try_lock(struct leader *l, struct err *reterr)
         l->leads = true;
         l->since_ms = now_ms();
     }
+    *ret_standby_server = pg_get_bool(res, 0, 1);
     return 0;
 }
 
 int leader_stand_by(struct leader *l, struct loop *loop, struct err *reterr)
 {
-    bool said_away = false, said_standby = false;
+    bool said_away = false, said_standby = false, standby_server = false;
     while (!loop_stopping(loop)) {
         if (l->leads && pg_alive(l->pg))
             return 0;
         l->leads = false;
         if (!pg_alive(l->pg))
             leader_resign(l);
-        if (!l->pg && connect_once(l, reterr)) {
+        if ((!l->pg && connect_once(l, reterr)) || try_lock(l, &standby_server, reterr)) {
+            leader_resign(l);
             if (reterr->kind != ERR_RETRY)
                 return -1;
             if (!said_away)
@@ -81,14 +83,11 @@ int leader_stand_by(struct leader *l, struct loop *loop, struct err *reterr)
             loop_once(loop, CONNECT_PAUSE_MS);
             continue;
         }
-        if (try_lock(l, reterr)) {
-            leader_resign(l);
-            loop_once(loop, CONNECT_PAUSE_MS);
-            continue;
-        }
         if (l->leads)
             return 0;
-        if (!said_standby)
+        if (!said_standby && standby_server)
+            LOG(WARN, "standing by: the database is a standby server");
+        else if (!said_standby)
             LOG(INFO, "standing by: another relay leads");
         said_standby = true;
         loop_once(loop, LOCK_TRY_INTERVAL_MS);

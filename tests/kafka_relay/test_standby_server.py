@@ -1,0 +1,91 @@
+"""The relay beside a standby server, and after its promotion: what was lost is never taken for published."""
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+from private_stack import services
+from psycopg.conninfo import make_conninfo
+from relay_alone import HERE, LEADS
+
+
+class StandbyServer:
+    """A streaming copy of the server that SQUAD_DB names."""
+
+    def __init__(self, directory, db):
+        self.dir, self.user = directory, services.postgres_user()
+        self.primary, (self.port,) = db.server, services.free_ports(1)
+        self.db = make_conninfo(db.conninfo(), host="127.0.0.1", port=self.port)
+        for name in ("log", "pid"):
+            (self.dir / name).mkdir()
+        data = Path(tempfile.mkdtemp(prefix="squad-pg-", dir="/var/tmp"))
+        if self.user:
+            os.chown(data, pwd.getpwnam(self.user).pw_uid, pwd.getpwnam(self.user).pw_gid)
+        drop = {"user": self.user, "group": self.user, "extra_groups": []} if self.user else {}
+        (self.dir / "pgdata").symlink_to(data)
+        services.run([services.PG_BIN / "pg_basebackup", "-D", data, "-d", make_conninfo(self.primary, dbname="postgres"),
+                      "-c", "fast", "-X", "stream", "-R", "--no-sync", "--no-manifest"], "copy the server", cwd="/", **drop)
+        self.process = services.postgres(self.dir, dict(os.environ), self.port, more={"shared_buffers": "64MB"})
+        self.process.start()
+        services.wait_for(lambda: services.postgres_answers(self.port), self.process, "the standby server")
+        self.c = psycopg.connect(self.db, autocommit=True)
+
+    def follow(self, primary):
+        """Until it has replayed all that the primary has written."""
+        lsn, until = primary.execute("SELECT pg_current_wal_flush_lsn()").fetchone()[0], time.monotonic() + 20
+        while not self.c.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (lsn,)).fetchone()[0]:
+            assert time.monotonic() < until, "the standby server does not follow"
+            time.sleep(0.02)
+
+    def cut_off(self):
+        self.c.execute("ALTER SYSTEM SET primary_conninfo = ''")
+        self.c.execute("SELECT pg_reload_conf()")
+        until = time.monotonic() + 20
+        while self.c.execute("SELECT count(*) FROM pg_stat_wal_receiver").fetchone()[0]:
+            assert time.monotonic() < until, "it is still connected"
+            time.sleep(0.02)
+
+    def promote(self):
+        assert self.c.execute("SELECT pg_promote()").fetchone()[0]
+
+    def as_relay(self):
+        return "--db", make_conninfo(self.db, user="squad_relay")
+
+    def close(self):
+        self.c.close()
+        self.process.ask_to_stop()
+        self.process.wait_stopped()
+        services.remove_data(self.dir)
+
+
+@pytest.fixture
+def copy(w):
+    directory = Path(tempfile.mkdtemp(prefix="standby-", dir=HERE / "build"))
+    server = StandbyServer(directory, w.db)
+    try:
+        yield server
+    finally:
+        server.close()
+        shutil.rmtree(directory)
+
+
+def test_a_relay_on_a_standby_server_lets_the_leader_be(w, copy):
+    r = w.leader()
+    other = w.start(*copy.as_relay()).wait_log("the database is a standby server")
+    w.write(10)
+    w.wait_published()
+    time.sleep(2)
+    w.write(10)
+    w.wait_published()
+    assert r.log().count(LEADS) == 1 and "fenced" not in r.log(), r.log()
+    assert LEADS not in other.log() and w.check() == 20
+    r.kill()
+    copy.follow(w.c)
+    copy.promote()
+    other.wait_log(LEADS)
+    assert other.stop() == 0 and w.check() == 20
