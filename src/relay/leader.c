@@ -191,7 +191,10 @@ int leader_copy(struct leader *l, const char *relay, const struct position *p, s
     pg_param_text(&params, name);
     pg_param_text(&params, since);
     CRASH_POINT("relay.copy.before");
-    int failed = pg_run(l->pg, "progress_put", &params, NULL, reterr);
+    _cleanup_result_ PGresult *res = NULL;
+    int failed = pg_run(l->pg, "progress_put", &params, &res, reterr);
     CRASH_POINT("relay.copy.after");
+    if (!failed && strcmp(PQcmdTuples(res), "0") == 0)
+        return err_set(reterr, ERR_RETRY, "somebody holds the row of squad.relay_progress");
     return failed;
 }

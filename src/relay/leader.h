@@ -44,5 +44,5 @@ int leader_identity(struct leader *l, struct identity *ret, struct err *reterr);
 int leader_copied(struct leader *l, const char *relay, int64_t *ret_rows, uint64_t *ret_txn,
                   struct err *reterr);
 
-/* Writes squad.relay_progress. */
+/* Writes squad.relay_progress. Does not wait for who holds its row: ERR_RETRY. */
 int leader_copy(struct leader *l, const char *relay, const struct position *p, struct err *reterr);

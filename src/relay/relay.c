@@ -19,6 +19,7 @@ enum {
     RETRY_PAUSE_MIN_MS = 20,
     RETRY_PAUSE_MAX_MS = 1000,
     COPY_INTERVAL_MS = 200,
+    COPY_AGAIN_MS = 5000,       /* after a failure: it may have waited for a lock, and rows with it */
     CHECK_INTERVAL_MS = 1000,   /* is the leader's lock still ours? */
     EXTEND_INTERVAL_MS = 60000, /* partitions of the outbox */
     WARM_MS = 1000,             /* after the last row the relay polls fast for this long, */
@@ -42,7 +43,7 @@ struct relay {
     bool recovered;
     bool copy_due;
     bool resumed; /* in a window that began before this start: one more is needed to drain */
-    uint64_t copied_at_ms, checked_at_ms, extended_at_ms, began_at_ms, row_at_ms, fenced_at_ms;
+    uint64_t copy_at_ms, checked_at_ms, extended_at_ms, began_at_ms, row_at_ms, fenced_at_ms;
     double rows_a_s; /* average */
     int troubles;    /* in a row */
     int fenced;      /* without a calm in between: publishing meanwhile does not count */
@@ -278,10 +279,10 @@ static int chores(struct relay *r, struct err *reterr)
         if (can_wait(r, pg_run(r->leader.pg, "extend", NULL, NULL, &err), &err, reterr))
             return -1;
     }
-    if (r->copy_due && now - r->copied_at_ms >= COPY_INTERVAL_MS) {
-        r->copied_at_ms = now;
+    if (r->copy_due && now >= r->copy_at_ms) {
         int failed = leader_copy(&r->leader, r->conf->common.topic_prefix, &r->at, &err);
         r->copy_due = failed;
+        r->copy_at_ms = failed ? now_ms() + COPY_AGAIN_MS : now + COPY_INTERVAL_MS;
         if (can_wait(r, failed, &err, reterr))
             return -1;
     }

@@ -169,6 +169,24 @@ def test_a_chore_that_fails_stops_no_row(w):
     assert r.stop() == 0
 
 
+@pytest.mark.parametrize("how", ("SELECT FROM squad.relay_progress FOR UPDATE", "LOCK TABLE squad.relay_progress"))
+def test_whoever_holds_the_copy_of_the_position_does_not_slow_the_rows(w, how):
+    r = w.leader()
+    w.write(1)
+    w.wait_published()
+    with w.db.connect() as c, c.transaction():
+        c.execute(how)
+        for _ in range(30):
+            w.write(1)
+            time.sleep(0.1)
+    w.wait_published()
+    written = dict(w.c.execute("SELECT id::text, extract(epoch FROM at)::float FROM squad.outbox"))
+    waited = sorted(m.timestamp()[1] / 1000 - written[header(m, "ce_id")] for m in w.events())
+    print(f"\nmedian {waited[15]:.3f} s, longest {waited[-1]:.3f} s")
+    assert waited[15] < 0.2
+    assert w.check() == 31 and r.stop() == 0
+
+
 def test_drain_ends_though_rows_keep_coming(w):
     w.write(3000)
     there = w.one("SELECT count(*) FROM squad.outbox")
