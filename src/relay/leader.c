@@ -140,7 +140,24 @@ void leader_resign_if_lost(struct leader *l)
         leader_resign(l);
 }
 
-int leader_identity(struct leader *l, struct identity *ret, struct err *reterr)
+static int newest_is_lost(struct leader *l, const struct newest *newest, bool *ret,
+                          struct err *reterr)
+{
+    struct pg_params params = {0};
+    _cleanup_result_ PGresult *res = NULL;
+    *ret = false;
+    if (!*newest->id)
+        return 0;
+    pg_param_int8(&params, newest->seq);
+    pg_param_text(&params, newest->id);
+    if (pg_run(l->pg, "newest", &params, &res, reterr))
+        return -1;
+    *ret = !pg_get_bool(res, 0, 0);
+    return 0;
+}
+
+int leader_identity(struct leader *l, const struct position *p, struct identity *ret,
+                    struct err *reterr)
 {
     _cleanup_result_ PGresult *res = NULL;
     if (pg_run(l->pg, "identity", NULL, &res, reterr))
@@ -152,7 +169,7 @@ int leader_identity(struct leader *l, struct identity *ret, struct err *reterr)
                              .database = (uint32_t)pg_get_int8(res, 0, 4),
                              .timeline = (int32_t)pg_get_int8(res, 0, 1),
                              .snapshot = l->snapshot};
-    return 0;
+    return newest_is_lost(l, &p->newest, &ret->lost, reterr);
 }
 
 int leader_copied(struct leader *l, const char *relay, int64_t *ret_rows, uint64_t *ret_txn,

@@ -35,9 +35,10 @@ int leader_check(struct leader *l, struct err *reterr);
 void leader_resign(struct leader *l);
 void leader_resign_if_lost(struct leader *l);
 
-/* The database's identity now; ret->snapshot is valid until the next call. A standby server is
- * ERR_RETRY: it may be promoted. */
-int leader_identity(struct leader *l, struct identity *ret, struct err *reterr);
+/* The database's identity now, and whether it has the newest row of a position; ret->snapshot is
+ * valid until the next call. A standby server is ERR_RETRY: it may be promoted. */
+int leader_identity(struct leader *l, const struct position *p, struct identity *ret,
+                    struct err *reterr);
 
 /* Rows published and the number of the last transaction as squad.relay_progress has them, 0 without
  * a row: the commit of that transaction had returned. */

@@ -13,7 +13,8 @@ enum {
     COL_TYPE,
     COL_PAYLOAD,
     COL_TRACE,
-    COL_AT
+    COL_AT,
+    COL_XID /* of a window only */
 };
 
 const struct pg_stmt outbox_stmts[] = {
@@ -21,6 +22,7 @@ const struct pg_stmt outbox_stmts[] = {
     {"window_begin", sql_window_begin, 1, false},
     {"piece", sql_piece, 4, false},
     {"identity", sql_identity, 0, false},
+    {"newest", sql_newest, 2, false},
     {"lock_try", sql_lock_try, 1, false},
     {"lock_held", sql_lock_held, 1, false},
     {"progress_get", sql_progress_get, 1, false},
@@ -67,6 +69,7 @@ static int begin_pieces(struct pg *pg, struct position *p, struct err *reterr)
         return -1;
     position_set(&p->snapshot_cur, PQgetvalue(res, 0, 0));
     p->last_seq = pg_get_int8(res, 0, 1) - 1;
+    position_newest(p, PQgetvalue(res, 0, 2), pg_get_int8(res, 0, 3), PQgetvalue(res, 0, 4));
     return 0;
 }
 
@@ -119,6 +122,9 @@ void outbox_row(const struct outbox_batch *batch, int i, struct outbox_row *ret)
 
 void outbox_advance(const struct outbox_batch *batch, struct position *p)
 {
+    for (int i = 0; i < batch->n && !p->snapshot_cur; i++)
+        position_newest(p, PQgetvalue(batch->res, i, COL_XID), pg_get_int8(batch->res, i, COL_SEQ),
+                        PQgetvalue(batch->res, i, COL_ID));
     if (batch->complete) {
         position_set(&p->snapshot_prev, p->snapshot_cur ? p->snapshot_cur : batch->snapshot);
         position_set(&p->snapshot_cur, NULL);

@@ -14,6 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of the rows visible in a snapshot the one with the highest transaction id. While it is there, the
+ * database has not gone back behind the snapshot's end, and gives out no id below it again. */
+struct newest {
+    uint64_t xid;
+    int64_t seq;
+    char id[37]; /* empty: no row yet */
+};
+
 struct position {
     char *snapshot_prev; /* owned; text form of pg_snapshot */
     char *snapshot_cur;  /* owned or NULL */
@@ -24,6 +32,7 @@ struct position {
     uint64_t system; /* pg_control_system().system_identifier */
     uint32_t database; /* its oid: the databases of a cluster share system and transaction ids */
     int32_t timeline;
+    struct newest newest; /* of the later snapshot */
 };
 
 /* What the database says of itself now. */
@@ -32,6 +41,7 @@ struct identity {
     uint32_t database;
     int32_t timeline;
     const char *snapshot; /* borrowed */
+    bool lost;            /* the position's newest row is not there */
 };
 
 void position_free(struct position *p); /* the members; leaves a zeroed struct */
@@ -42,6 +52,9 @@ void position_set(char **at, const char *text); /* replaces an owned string; NUL
 /* The position before the first row of a database. */
 void position_first(struct position *p, const struct identity *id);
 
+/* Takes a row for the newest when it is; xid as text. */
+void position_newest(struct position *p, const char *xid, int64_t seq, const char *id);
+
 /* JSON, owned by the caller. */
 char *position_encode(const struct position *p);
 
@@ -49,7 +62,8 @@ char *position_encode(const struct position *p);
 int position_decode(const char *json, size_t size, struct position *ret, struct err *reterr);
 
 /* ERR_FATAL EXIT_POSITION with the reason when the position can not belong to this database:
- * another cluster or database, a timeline that went back, a snapshot from the future. */
+ * another cluster or database, a timeline that went back, a snapshot from the future, a row that is
+ * gone. */
 int position_check(const struct position *p, const struct identity *now, struct err *reterr);
 
 /* xmin and xmax of the text form "xmin:xmax:xip,..."; false when it is not one. */

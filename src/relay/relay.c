@@ -19,8 +19,8 @@ enum {
     RETRY_PAUSE_MIN_MS = 20,
     RETRY_PAUSE_MAX_MS = 1000,
     COPY_INTERVAL_MS = 200,
-    COPY_AGAIN_MS = 5000,       /* after a failure: it may have waited for a lock, and rows with it */
-    CHECK_INTERVAL_MS = 1000,   /* is the leader's lock still ours? */
+    COPY_AGAIN_MS = 5000,     /* after a failure: it may have waited for a lock, and rows with it */
+    CHECK_INTERVAL_MS = 1000, /* is the leader's lock still ours? */
     EXTEND_INTERVAL_MS = 60000, /* partitions of the outbox */
     WARM_MS = 1000,             /* after the last row the relay polls fast for this long, */
     TEPID_MS = 5000,            /* then at a middle pace until this */
@@ -120,7 +120,7 @@ static int recover(struct relay *r, struct err *reterr)
                          reterr))
         return -1;
     CRASH_POINT("relay.position.after");
-    if (leader_identity(&r->leader, &id, reterr))
+    if (leader_identity(&r->leader, &r->at, &id, reterr))
         return -1;
     if (found ? position_check(&r->at, &id, reterr) : first_position(r, &id, rows, reterr))
         return -1;

@@ -1,4 +1,5 @@
 """The relay beside a standby server, and after its promotion: what was lost is never taken for published."""
+import json
 import os
 import pwd
 import shutil
@@ -12,6 +13,7 @@ import pytest
 from private_stack import services
 from psycopg.conninfo import make_conninfo
 from relay_alone import HERE, LEADS
+from test_refusals import EXIT_POSITION, sentence
 
 
 class StandbyServer:
@@ -89,3 +91,37 @@ def test_a_relay_on_a_standby_server_lets_the_leader_be(w, copy):
     copy.promote()
     other.wait_log(LEADS)
     assert other.stop() == 0 and w.check() == 20
+
+
+def test_after_a_failover_the_position_has_the_new_timeline_at_once(w, copy):
+    """A checkpoint tells of it minutes later: a second failover within them would look like an older primary."""
+    w.write(5)
+    w.drain()
+    w.c.execute("CREATE TABLE much AS SELECT repeat('x', 1000) FROM generate_series(1, 20000)")  # to be written by it
+    copy.follow(w.c)
+    copy.promote()
+    assert copy.c.execute("SELECT timeline_id FROM pg_control_checkpoint()").fetchone()[0] == 1, "it proves nothing"
+    w.write(5, c=copy.c)
+    w.drain(*copy.as_relay())
+    assert json.loads(w.position())["timeline"] == 2
+    assert len(w.events()) == 10
+
+
+@pytest.mark.parametrize("rows, batch_max", ((1, 5000), (40, 2)))
+def test_a_promoted_standby_that_lagged_is_refused_though_its_ids_have_caught_up(w, copy, rows, batch_max):
+    """The ids of the lost transactions are given out again: their rows would count as published, and be lost too."""
+    w.write(5)
+    w.drain()
+    copy.follow(w.c)
+    copy.cut_off()
+    for _ in range(5):
+        w.write(rows)
+    r = w.leader("--batch-max", str(batch_max))
+    w.wait_published()
+    copy.promote()
+    for _ in range(50):
+        w.write(1, c=copy.c)
+    code, log = w.refused(*copy.as_relay())
+    assert code == EXIT_POSITION and "which the position has seen, is gone" in sentence(log)[0], log
+    r.kill()
+    assert w.check() == 5 + 5 * rows

@@ -15,7 +15,7 @@ WITH fresh AS MATERIALIZED (
 )
 SELECT least(pg_snapshot_xmin(pg_current_snapshot())::text::bigint, e.xmax) || ':' || e.xmax || ':' ||
        array_to_string(ARRAY(SELECT x FROM pg_snapshot_xip(pg_current_snapshot()) x WHERE x::text::bigint < e.xmax), ','),
-       f.seq, f.id, f.aggregatetype, f.aggregateid, f.type, f.payload, f.traceparent, f.at
+       f.seq, f.id, f.aggregatetype, f.aggregateid, f.type, f.payload, f.traceparent, f.at, f.xid
   FROM edge e
   LEFT JOIN fresh f ON true
  ORDER BY f.seq

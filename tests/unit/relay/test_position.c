@@ -9,7 +9,9 @@
 static const char whole[] =
     "{\"version\":1,\"snapshot_prev\":\"100:105:101,103\",\"snapshot_cur\":\"101:110:\","
     "\"last_seq\":42,\"txn\":7,\"rows\":1000,\"dead\":3,"
-    "\"system_identifier\":\"18446744073709551615\",\"database_oid\":4294967295,\"timeline\":2}";
+    "\"system_identifier\":\"18446744073709551615\",\"database_oid\":4294967295,\"timeline\":2,"
+    "\"newest_xid\":109,\"newest_seq\":43,"
+    "\"newest_id\":\"5f0c1f3e-0000-4000-8000-000000000001\"}";
 
 static struct position decoded(const char *json)
 {
@@ -31,6 +33,9 @@ Test(position, what_was_encoded_is_decoded)
     cr_expect_eq(p.system, UINT64_MAX);
     cr_expect_eq(p.database, UINT32_MAX);
     cr_expect_eq(p.timeline, 2);
+    cr_expect_eq(p.newest.xid, 109);
+    cr_expect_eq(p.newest.seq, 43);
+    cr_expect_str_eq(p.newest.id, "5f0c1f3e-0000-4000-8000-000000000001");
     char *json = position_encode(&p);
     cr_expect_str_eq(json, whole);
     free(json);
@@ -126,6 +131,11 @@ Test(position, garbage_is_refused_and_never_read_as_a_beginning)
         {"4294967295", "0"},
         {"\"timeline\":2", "\"timeline\":0"},
         {"\"timeline\":2", "\"timeline\":4294967298"},
+        {"\"newest_xid\":109", "\"newest_xid\":0"},
+        {"\"newest_seq\":43", "\"newest_seq\":\"43\""},
+        {"\"newest_seq\":43,", ""},
+        {"5f0c1f3e-", "5f0c1f3e"},
+        {"5f0c1f3e-", "5f0c1f3'-"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char *json = spoilt(rows[i].from, rows[i].to);
@@ -146,21 +156,23 @@ Test(position, it_must_belong_to_the_database)
         struct identity now;
         const char *expected; /* NULL: fits */
     } rows[] = {
-        {"the same", {9, 7, 2, "101:110:"}, NULL},
-        {"later", {9, 7, 2, "110:120:115"}, NULL},
-        {"promoted", {9, 7, 3, "110:120:115"}, NULL},
-        {"another cluster", {8, 7, 2, "101:110:"}, "belongs to the PostgreSQL cluster 9"},
-        {"another database", {9, 8, 2, "101:110:"}, "belongs to the database with oid 7"},
-        {"timeline gone back", {9, 7, 1, "101:110:"}, "made on timeline 2"},
-        {"xmax gone back", {9, 7, 2, "101:109:"}, "is in the future"},
-        {"xmin gone back", {9, 7, 2, "100:110:100"}, "is in the future"},
-        {"unreadable", {9, 7, 2, "?"}, "is in the future"},
+        {"the same", {9, 7, 2, "101:110:", false}, NULL},
+        {"later", {9, 7, 2, "110:120:115", false}, NULL},
+        {"promoted", {9, 7, 3, "110:120:115", false}, NULL},
+        {"another cluster", {8, 7, 2, "101:110:", false}, "belongs to the PostgreSQL cluster 9"},
+        {"another database", {9, 8, 2, "101:110:", false}, "belongs to the database with oid 7"},
+        {"timeline gone back", {9, 7, 1, "101:110:", false}, "made on timeline 2"},
+        {"xmax gone back", {9, 7, 2, "101:109:", false}, "is in the future"},
+        {"xmin gone back", {9, 7, 2, "100:110:100", false}, "is in the future"},
+        {"unreadable", {9, 7, 2, "?", false}, "is in the future"},
+        {"commits lost, ids used again", {9, 7, 3, "110:120:", true}, "seq 43 and id"},
     };
     struct position p = {.snapshot_prev = mem_text("90:100:"),
                          .snapshot_cur = mem_text("101:110:"),
                          .system = 9,
                          .database = 7,
-                         .timeline = 2};
+                         .timeline = 2,
+                         .newest = {.seq = 43}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct err e = {0};
         int rc = position_check(&p, &rows[i].now, &e);
@@ -172,6 +184,17 @@ Test(position, it_must_belong_to_the_database)
         }
     }
     position_free(&p);
+}
+
+Test(position, the_newest_row_has_the_highest_transaction_id)
+{
+    struct position p = {0};
+    position_newest(&p, "9", 5, "a");
+    position_newest(&p, "10", 3, "b");
+    position_newest(&p, "9", 7, "c");
+    cr_expect_eq(p.newest.xid, 10);
+    cr_expect_eq(p.newest.seq, 3);
+    cr_expect_str_eq(p.newest.id, "b");
 }
 
 Test(position, a_snapshot_has_bounds)
