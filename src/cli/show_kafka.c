@@ -57,24 +57,23 @@ static size_t match(const rd_kafka_message_t *m, unsigned topic, struct publishe
     return left;
 }
 
-static int search(struct kafka_reader *reader, unsigned topic, struct published *events, size_t n,
-                  struct err *reterr)
+static int search(struct kafka_reader *reader, unsigned topic, struct published *events,
+                  size_t n_events, struct err *reterr)
 {
     uint64_t until = now_ms() + SEARCH_MS;
     size_t left = 1;
     if (kafka_read_start(reader, reterr))
         return -1;
-    for (int records = 0; left && records < SEARCH_RECORDS && !kafka_read_done(reader);) {
+    for (int n = 0; left && n < SEARCH_RECORDS && !kafka_read_done(reader); n++) {
         rd_kafka_message_t *m;
         unsigned ignored;
         if (kafka_read_next(reader, 50, &m, &ignored, reterr))
             return -1;
         if (m) {
-            left = match(m, topic, events, n);
-            records++;
+            left = match(m, topic, events, n_events);
             rd_kafka_message_destroy(m);
         }
-        if (records % 256 == 0 && now_ms() > until)
+        if (now_ms() > until)
             break;
     }
     return 0;

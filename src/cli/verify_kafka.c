@@ -77,6 +77,7 @@ static int read_all(struct verify *v, struct kafka_reader *reader, uint64_t sett
                     struct err *reterr)
 {
     uint64_t last_ms = now_ms(), done_ms = 0;
+    bool came = false; /* one since the clock was looked at */
     if (kafka_read_start(reader, reterr))
         return -1;
     for (unsigned n = 0;; n++) {
@@ -87,11 +88,13 @@ static int read_all(struct verify *v, struct kafka_reader *reader, uint64_t sett
         if (m) {
             add(v, m, topic);
             rd_kafka_message_destroy(m);
+            came = true;
         }
         if (m && n % 1024) /* the clock is not free */
             continue;
         uint64_t now = now_ms();
-        last_ms = m ? now : last_ms;
+        last_ms = came ? now : last_ms;
+        came = false;
         show(v, reader);
         if (!kafka_read_done(reader)) {
             if (now - last_ms > STALL_MS)
