@@ -189,12 +189,13 @@ static int run(const void *arg, char *const *operands, struct err *reterr)
     if (!v)
         abort();
     memcpy(v, arg, sizeof *v);
-    if (v->acks_file && !*v->acks_file)
-        v->acks_file = NULL;
     v->ledger = ledger_new();
     struct pg_options options = {
         .conninfo = v->common.db, .stmts = verify_stmts, .n_stmts = verify_n_stmts};
-    int code = db_open(&v->pg, &options, CONNECT_WAIT_MS, reterr) || prove(v, reterr) ? -1 : 0;
+    int code = verify_open_acks(v, reterr) || db_open(&v->pg, &options, CONNECT_WAIT_MS, reterr) ||
+                       prove(v, reterr)
+                   ? -1
+                   : 0;
     out_progress_end();
     if (code == 0) {
         bool ok = all_right(v);
@@ -206,6 +207,8 @@ static int run(const void *arg, char *const *operands, struct err *reterr)
             print_text(v, ok, (int64_t)(now_us() - begin_us));
         }
     }
+    if (v->acks_from && v->acks_from != stdin)
+        fclose(v->acks_from);
     pg_close(v->pg);
     ledger_free(v->ledger);
     free(v);

@@ -14,6 +14,7 @@
 #include "ledger.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 enum verify_check {
     CHECK_LOST,
@@ -39,6 +40,7 @@ struct verify_sample {
 struct verify {
     struct conf_common common;
     const char *acks_file; /* NULL: none */
+    FILE *acks_from;       /* opened before anything else is done */
     long wait_s, grace_s;
     bool json;
 
@@ -71,6 +73,7 @@ uint64_t verify_content(const struct verify_event *event);
 int verify_load_outbox(struct verify *v, struct err *reterr); /* and sets snapshot */
 int verify_load_late(struct verify *v, struct err *reterr);
 int verify_tables(struct verify *v, struct err *reterr); /* counts and checks, one snapshot */
+int verify_open_acks(struct verify *v, struct err *reterr);
 int verify_acks(struct verify *v, struct err *reterr);
 
 struct backlog {

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECE_ROWS = 20000, ACKS_PIECE = 10000, ACK_LINE_MAX = 128 };
+enum { PIECE_ROWS = 20000, ACKS_PIECE = 10000 };
 
 const struct pg_stmt verify_stmts[] = {
     {"verify_snapshot", sql_verify_snapshot, 0, false},
@@ -207,24 +207,32 @@ static int add_ack(struct verify *v, struct pg_array *refs, char *line, struct e
     return refs->n == ACKS_PIECE ? look_up(v, refs, reterr) : 0;
 }
 
+int verify_open_acks(struct verify *v, struct err *reterr)
+{
+    if (!v->acks_file)
+        return 0;
+    v->acks_from = strcmp(v->acks_file, "-") == 0 ? stdin : fopen(v->acks_file, "r");
+    return v->acks_from ? 0
+                        : err_fatal(reterr, EXIT_CONFIG, "could not open the file \"%s\": %s",
+                                    v->acks_file, strerror(errno));
+}
+
 int verify_acks(struct verify *v, struct err *reterr)
 {
-    char line[ACK_LINE_MAX];
+    char *line = NULL;
+    size_t room = 0;
     struct pg_array refs;
     int rc = 0;
-    bool from_stdin = strcmp(v->acks_file, "-") == 0;
-    FILE *f = from_stdin ? stdin : fopen(v->acks_file, "r");
-    if (!f)
-        return err_fatal(reterr, EXIT_CONFIG, "could not open %s: %s", v->acks_file,
-                         strerror(errno));
     pg_array_init(&refs, PG_TEXT);
-    while (!rc && fgets(line, sizeof line, f))
+    while (!rc && getline(&line, &room, v->acks_from) >= 0)
         rc = add_ack(v, &refs, line, reterr);
+    if (!rc && !feof(v->acks_from))
+        rc = err_fatal(reterr, EXIT_CONFIG, "could not read the file \"%s\": %s", v->acks_file,
+                       strerror(errno));
     if (!rc)
         rc = look_up(v, &refs, reterr);
     pg_array_free(&refs);
-    if (!from_stdin)
-        fclose(f);
+    free(line);
     return rc;
 }
 

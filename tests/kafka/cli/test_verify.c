@@ -198,12 +198,12 @@ Test(verify, each_acknowledged_reference_must_exist)
     char ref[TICKET_REF_LEN + 1];
     uuid7_make(other);
     ticket_ref_make(other, ref);
-    dprintf(fd, "%s\nnonsense\n", ref);
+    dprintf(fd, "%s\nnonsense\n%0500d\n", ref, 0); /* a long line is one, too */
     struct verdict v = scene_verify(&s, args);
     cr_expect_eq(v.code, 1);
-    cr_expect_eq(verdict_fact(&v, "lost"), 2);
-    cr_expect_eq(verdict_fact(&v, "acks"), 5);
-    cr_expect_eq(verdict_fact(&v, "missing_acks"), 2);
+    cr_expect_eq(verdict_fact(&v, "lost"), 3);
+    cr_expect_eq(verdict_fact(&v, "acks"), 6);
+    cr_expect_eq(verdict_fact(&v, "missing_acks"), 3);
     cr_expect(strstr(v.err, ref), "%s is named in %s", ref, v.err);
     verdict_free(&v);
     close(fd);
@@ -264,5 +264,23 @@ Test(verify, finds_nothing_false_while_tickets_flow)
     cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     cr_expect_gt(world_sql_long(&s.w, "SELECT count(*) FROM ticket"), 10);
     scene_clean(&s, "");
+    world_drop(&s.w);
+}
+
+/* What can not be read must not count as a list of none. */
+Test(verify, a_list_of_acknowledged_references_that_can_not_be_read_is_no_ok)
+{
+    struct scene s;
+    scene_make(&s);
+    plant_publish(&s.w, "true");
+    static const char *const args[] = {"--acks /tmp", "--acks ''",
+                                       "--acks /tmp/there-is-no-such-file"};
+    for (size_t i = 0; i < sizeof args / sizeof *args; i++) {
+        struct ran r = world_squad(&s.w, "", "verify --json %s", args[i]);
+        cr_expect_eq(r.code, 2, "%s: exit %d\n%s", args[i], r.code, r.out);
+        cr_expect(strstr(r.err, "the file \""), "%s: %s", args[i], r.err);
+        cr_expect_str_empty(r.out);
+        ran_free(&r);
+    }
     world_drop(&s.w);
 }
