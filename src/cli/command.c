@@ -149,6 +149,14 @@ static int check_operands(const struct command *c, int n, struct err *reterr)
     return err_hint(reterr, "squad %s --help says more.", c->name);
 }
 
+/* A service that is away, or ended our session in the middle: the command has found nothing out. */
+static enum exit_code exit_code_of(const struct err *err)
+{
+    if (err->kind == ERR_RETRY)
+        return err->code ? EXIT_KAFKA : EXIT_DATABASE;
+    return err->exit_code ? err->exit_code : EXIT_FOUND;
+}
+
 static int run(const struct command *c, int argc, char **argv)
 {
     char program[64];
@@ -175,7 +183,7 @@ static int run(const struct command *c, int argc, char **argv)
     }
     if (code < 0) {
         print_error(program, &err);
-        code = err.exit_code ? (int)err.exit_code : EXIT_FOUND;
+        code = (int)exit_code_of(&err);
     }
     free(args);
     free(common);

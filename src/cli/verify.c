@@ -211,6 +211,7 @@ static int run(const void *arg, char *const *operands, struct err *reterr)
         fclose(v->acks_from);
     pg_close(v->pg);
     ledger_free(v->ledger);
+    free(v->snapshot);
     free(v);
     return code;
 }

@@ -46,7 +46,7 @@ struct verify {
 
     struct pg *pg;
     struct ledger *ledger;
-    char snapshot[4096]; /* of the outbox rows that must be in Kafka */
+    char *snapshot; /* of the outbox rows that must be in Kafka; owned */
     bool drained;
 
     int64_t tickets, outbox, kafka, assigned, parked, notified, review, dead, acks, missing_acks;

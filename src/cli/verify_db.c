@@ -1,4 +1,5 @@
 /* What squad verify reads from PostgreSQL. */
+#include "mem.h"
 #include "out.h"
 #include "pg.h"
 #include "sql.h"
@@ -106,10 +107,7 @@ int verify_load_outbox(struct verify *v, struct err *reterr)
     _cleanup_result_ PGresult *snapshot = NULL;
     if (begin(v, reterr) || pg_run(v->pg, "verify_snapshot", NULL, &snapshot, reterr))
         return -1;
-    size_t n = strlen(pg_get_text(snapshot, 0, 0));
-    if (n >= sizeof v->snapshot)
-        return err_fatal(reterr, EXIT_FOUND, "too many transactions are open at once");
-    memcpy(v->snapshot, pg_get_text(snapshot, 0, 0), n + 1);
+    v->snapshot = mem_text(pg_get_text(snapshot, 0, 0));
     int64_t last = pg_get_int8(snapshot, 0, 1), seq = INT64_MIN;
     for (int rows = PIECE_ROWS; rows == PIECE_ROWS;) {
         _cleanup_result_ PGresult *res = NULL;

@@ -267,6 +267,40 @@ Test(verify, finds_nothing_false_while_tickets_flow)
     world_drop(&s.w);
 }
 
+/* A child that ends verify's session once it has read the outbox and reads Kafka. */
+static pid_t end_the_session(struct world *w)
+{
+    pid_t child = fork();
+    if (child)
+        return child;
+    PGconn *pg = PQconnectdb(w->conninfo);
+    for (int tries = 0; tries < 3000; tries++, usleep(10000)) {
+        PGresult *res = PQexec(pg, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                                   "datname = current_database() AND state = 'idle' AND query = "
+                                   "'COMMIT'");
+        if (PQntuples(res) == 1)
+            _exit(0);
+        PQclear(res);
+    }
+    _exit(1);
+}
+
+/* Exit code 1 would say that something was found. */
+Test(verify, a_session_lost_in_the_middle_is_no_finding)
+{
+    struct scene s;
+    int status;
+    scene_make(&s); /* nothing is published, so verify waits a while for it */
+    pid_t child = end_the_session(&s.w);
+    struct ran r = world_squad(&s.w, "", "verify --json");
+    cr_expect_eq(r.code, 3, "exit %d\n%s%s", r.code, r.out, r.err);
+    cr_expect_str_empty(r.out);
+    ran_free(&r);
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_expect_eq(status, 0);
+    world_drop(&s.w);
+}
+
 /* What can not be read must not count as a list of none. */
 Test(verify, a_list_of_acknowledged_references_that_can_not_be_read_is_no_ok)
 {
