@@ -7,8 +7,14 @@
 
 enum { OFFSET_BITS = 44, PARTITION_BITS = 16, ROWS_FIRST = 1024 };
 
+/* Places of a row that no record has shown yet. Whether it is required matters until then only. */
+#define AWAITED  LEDGER_NOWHERE
+#define OPTIONAL (LEDGER_NOWHERE - 1)
+
 struct row {
-    struct ledger_row row;
+    uint8_t id[16];
+    int64_t seq;
+    uint64_t content, group;
     uint64_t place; /* first record that shows it */
 };
 
@@ -82,7 +88,7 @@ void ledger_free(struct ledger *l)
 static size_t slot_of(const struct ledger *l, const uint8_t id[16])
 {
     size_t at = (size_t)ledger_hash(0, id, 16) & (l->index_size - 1);
-    while (l->index[at] && memcmp(l->rows[l->index[at] - 1].row.id, id, 16) != 0)
+    while (l->index[at] && memcmp(l->rows[l->index[at] - 1].id, id, 16) != 0)
         at = (at + 1) & (l->index_size - 1);
     return at;
 }
@@ -97,13 +103,13 @@ static void grow(struct ledger *l)
 {
     l->row_room = l->row_room ? 2 * l->row_room : ROWS_FIRST;
     l->index_size = 2 * l->row_room;
-    l->rows = realloc(l->rows, l->row_room * sizeof *l->rows);
-    free(l->index);
-    l->index = calloc(l->index_size, sizeof *l->index);
-    if (!l->rows || !l->index || l->row_room >= UINT32_MAX)
+    if (l->row_room >= UINT32_MAX)
         abort();
+    l->rows = mem_resize(l->rows, l->row_room, sizeof *l->rows);
+    free(l->index);
+    l->index = mem_new(l->index_size, sizeof *l->index);
     for (size_t i = 0; i < l->n_rows; i++)
-        l->index[slot_of(l, l->rows[i].row.id)] = (uint32_t)i + 1;
+        l->index[slot_of(l, l->rows[i].id)] = (uint32_t)i + 1;
 }
 
 bool ledger_add_row(struct ledger *l, const struct ledger_row *row)
@@ -113,7 +119,12 @@ bool ledger_add_row(struct ledger *l, const struct ledger_row *row)
     size_t at = slot_of(l, row->id);
     if (l->index[at])
         return false;
-    l->rows[l->n_rows] = (struct row){.row = *row, .place = LEDGER_NOWHERE};
+    struct row *r = &l->rows[l->n_rows];
+    *r = (struct row){.seq = row->seq,
+                      .content = row->content,
+                      .group = row->group,
+                      .place = row->required ? AWAITED : OPTIONAL};
+    memcpy(r->id, row->id, sizeof r->id);
     l->index[at] = (uint32_t)++l->n_rows;
     l->missing += row->required;
     return true;
@@ -130,20 +141,25 @@ static void note(struct ledger *l, enum ledger_kind kind, const uint8_t id[16], 
     memcpy(f->id, id, 16);
 }
 
+static bool seen(const struct row *row)
+{
+    return row->place != AWAITED && row->place != OPTIONAL;
+}
+
 static void match(struct ledger *l, struct row *row, const struct ledger_record *record)
 {
-    if (!record->dead && record->content != row->row.content) {
-        note(l, LEDGER_ALTERED, record->id, row->row.seq, record->place);
+    if (!record->dead && record->content != row->content) {
+        note(l, LEDGER_ALTERED, record->id, row->seq, record->place);
         return;
     }
-    if (row->place != LEDGER_NOWHERE) {
-        note(l, LEDGER_DUPLICATED, record->id, row->row.seq, record->place);
+    if (seen(row)) {
+        note(l, LEDGER_DUPLICATED, record->id, row->seq, record->place);
         return;
     }
+    l->missing -= row->place == AWAITED;
     row->place = record->place;
     if (record->dead)
-        row->row.group = 0; /* no order to keep */
-    l->missing -= row->row.required;
+        row->group = 0; /* no order to keep */
 }
 
 void ledger_add_record(struct ledger *l, const struct ledger_record *record)
@@ -167,11 +183,12 @@ uint64_t ledger_missing(const struct ledger *l)
     return l->missing;
 }
 
-static int by_group_then_place(const void *a, const void *b)
+static int by_group_then_place(const void *a, const void *b, void *rows)
 {
-    const struct row *x = a, *y = b;
-    if (x->row.group != y->row.group)
-        return x->row.group < y->row.group ? -1 : 1;
+    const struct row *x = (const struct row *)rows + *(const uint32_t *)a,
+                     *y = (const struct row *)rows + *(const uint32_t *)b;
+    if (x->group != y->group)
+        return x->group < y->group ? -1 : 1;
     return x->place < y->place ? -1 : x->place > y->place;
 }
 
@@ -181,21 +198,24 @@ static bool same_partition(uint64_t a, uint64_t b)
 }
 
 /* Within a partition the rows of a group must stand by seq: each one that comes after a later row
- * is out of order. Sorting breaks the index, so this comes last. */
+ * is out of order. Numbers of rows are sorted, in the index, which nobody looks into any more. */
 static void judge_order(struct ledger *l)
 {
     if (!l->n_rows)
         return;
-    qsort(l->rows, l->n_rows, sizeof *l->rows, by_group_then_place);
-    int64_t highest = l->rows[0].row.seq;
+    uint32_t *order = l->index;
+    for (size_t i = 0; i < l->n_rows; i++)
+        order[i] = (uint32_t)i;
+    qsort_r(order, l->n_rows, sizeof *order, by_group_then_place, l->rows);
+    int64_t highest = l->rows[order[0]].seq;
     for (size_t i = 1; i < l->n_rows; i++) {
-        const struct row *before = &l->rows[i - 1], *r = &l->rows[i];
-        bool together = r->row.group && r->row.group == before->row.group &&
-                        r->place != LEDGER_NOWHERE && same_partition(r->place, before->place);
-        if (together && r->row.seq < highest)
-            note(l, LEDGER_REORDERED, r->row.id, r->row.seq, r->place);
+        const struct row *before = &l->rows[order[i - 1]], *r = &l->rows[order[i]];
+        bool together = r->group && r->group == before->group && seen(r) &&
+                        same_partition(r->place, before->place);
+        if (together && r->seq < highest)
+            note(l, LEDGER_REORDERED, r->id, r->seq, r->place);
         else
-            highest = r->row.seq;
+            highest = r->seq;
     }
 }
 
@@ -209,10 +229,10 @@ void ledger_finish(struct ledger *l, struct ledger_result *ret)
             note(l, LEDGER_PHANTOM, l->unexplained[i].id, 0, l->unexplained[i].place);
     }
     for (size_t i = 0; i < l->n_rows; i++) {
-        bool seen = l->rows[i].place != LEDGER_NOWHERE;
-        l->result.rows += seen || l->rows[i].row.required;
-        if (!seen && l->rows[i].row.required)
-            note(l, LEDGER_LOST, l->rows[i].row.id, l->rows[i].row.seq, LEDGER_NOWHERE);
+        const struct row *r = &l->rows[i];
+        l->result.rows += r->place != OPTIONAL;
+        if (r->place == AWAITED)
+            note(l, LEDGER_LOST, r->id, r->seq, LEDGER_NOWHERE);
     }
     judge_order(l);
     *ret = l->result;

@@ -3,9 +3,9 @@
  * has read: lost, duplicated, reordered and phantom events.
  *
  * Pure: knows neither libpq nor Kafka, and nothing of how the relay works.
- * Rows and records are reduced to 64-bit hashes; 48 bytes a row, and an index
- * of 8 bytes a row. Rows may come after their records: a record without a row
- * is judged at the end.
+ * Rows and records are reduced to 64-bit hashes; 48 bytes a row, an index of 8
+ * to 16 bytes a row, and at the end 4 bytes a row to sort. Rows may come after
+ * their records: a record without a row is judged at the end.
  */
 #pragma once
 

@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static struct ledger_row row(int n, uint64_t group)
 {
@@ -210,4 +211,38 @@ Test(ledger, the_hash_tells_fields_apart)
     cr_expect_neq(ledger_hash(0, NULL, 0), ledger_hash(0, "", 0));
     cr_expect_neq(ledger_hash(0, "12345678x", 9), ledger_hash(0, "12345678y", 9));
     cr_expect_eq(ledger_hash(1, "12345678xyz", 11), ledger_hash(1, "12345678xyz", 11));
+}
+
+static long peak_kib(void)
+{
+    struct rusage usage;
+    cr_assert_eq(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss;
+}
+
+/* docs/operating.md says how much. */
+Test(ledger, a_million_rows_take_some_sixty_megabytes)
+{
+    enum { ROWS = 1000000 };
+#ifdef __SANITIZE_ADDRESS__
+    static const double bytes_max = 1000; /* it keeps what is freed */
+#else
+    static const double bytes_max = 66;
+#endif
+    struct ledger *l = ledger_new();
+    struct ledger_result result;
+    long before = peak_kib();
+    for (int i = 1; i <= ROWS; i++) {
+        struct ledger_row r = row(i, (uint64_t)(i % 1000) + 1);
+        ledger_add_row(l, &r);
+    }
+    for (int i = 1; i <= ROWS; i++) {
+        struct ledger_record r = record(i, i);
+        ledger_add_record(l, &r);
+    }
+    ledger_finish(l, &result);
+    double bytes = (double)(peak_kib() - before) * 1024 / ROWS;
+    expect(&result, 0, 0, 0, 0);
+    cr_expect_lt(bytes, bytes_max, "%.1f bytes a row", bytes);
+    ledger_free(l);
 }
