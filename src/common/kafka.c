@@ -188,7 +188,7 @@ static void *watch(void *arg)
     }
     pthread_mutex_lock(&w->lock);
     while (!w->done)
-        if (pthread_cond_timedwait(&w->done_cond, &w->lock, &until))
+        if (pthread_cond_clockwait(&w->done_cond, &w->lock, CLOCK_MONOTONIC, &until))
             break;
     if (!w->done) {
         LOG(WARN, "Kafka client does not close; leaving without it",
@@ -203,13 +203,10 @@ void kafka_close(rd_kafka_t *rk, int timeout_ms)
 {
     if (!rk)
         return;
-    struct watchdog w = {.lock = PTHREAD_MUTEX_INITIALIZER, .timeout_ms = timeout_ms};
-    pthread_condattr_t attr;
+    struct watchdog w = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                         .done_cond = PTHREAD_COND_INITIALIZER,
+                         .timeout_ms = timeout_ms};
     pthread_t thread;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w.done_cond, &attr);
-    pthread_condattr_destroy(&attr);
     if (pthread_create(&thread, NULL, watch, &w))
         abort();
     if (rd_kafka_type(rk) == RD_KAFKA_PRODUCER)

@@ -46,7 +46,8 @@ static const struct opt opts[] = {
      .offset = offsetof(struct notifier_conf, public_url),
      .def = "",
      .metavar = "URL",
-     .help = "intake as experts reach it, put before the addresses in messages; no slash at its end"},
+     .help =
+         "intake as experts reach it, put before the addresses in messages; no slash at its end"},
     {.name = "company-webhook",
      .env = "SQUAD_COMPANY_WEBHOOK",
      .type = OPT_STR,

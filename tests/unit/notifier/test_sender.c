@@ -36,7 +36,10 @@ static void start(struct server *v, const char *answer, unsigned late_ms)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof at;
-    *v = (struct server){.fd = socket(AF_INET, SOCK_STREAM, 0), .connection = -1, .answer = answer, .late_ms = late_ms};
+    *v = (struct server){.fd = socket(AF_INET, SOCK_STREAM, 0),
+                         .connection = -1,
+                         .answer = answer,
+                         .late_ms = late_ms};
     cr_assert_eq(bind(v->fd, (struct sockaddr *)&at, size), 0);
     cr_assert_eq(listen(v->fd, 1), 0);
     cr_assert_eq(getsockname(v->fd, (struct sockaddr *)&at, &size), 0);
@@ -75,7 +78,8 @@ static struct outcome post(struct server *v, unsigned stall_ms)
     loop_block_signals();
     cr_assert_eq(loop_new(&loop, &err), 0);
     cr_assert_eq(sender_new(&sender, loop, 4, 4, on_answer, &o, &err), 0);
-    cr_assert(sender_post(sender, &(struct post){.url = v->url, .body = "{}", .timeout_ms = TIMEOUT_MS}));
+    cr_assert(
+        sender_post(sender, &(struct post){.url = v->url, .body = "{}", .timeout_ms = TIMEOUT_MS}));
     uint64_t begun_ms = now_ms();
     while (stall_ms && now_ms() < begun_ms + TIMEOUT_MS / 3)
         loop_once(loop, 5);
