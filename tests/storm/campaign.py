@@ -21,6 +21,7 @@ PROGRAMS = ("intake", "relay", "assigner", "notifier")
 GOAL, GOAL_CRASH_POINT, GOAL_AIMED_EACH = 20, 10, 48
 GOAL_AIMED, GOAL_FAULTS, GOAL_TICKETS = 150, 2000, 1000000
 GOAL_DRAINED_S = 30
+GOAL_RECOVERY_MS = {"intake": 500, "relay": 2000, "assigner": 3000, "notifier": 3000}
 AIMED = ("kafka-kill-prepared", "kafka-relay-kill-prepared", "kafka-forgets-markers", "kafka-relay-forgets-markers",
          "crash-relay.settle.before", "crash-relay.settle.after", "crash-relay.barrier.after")
 
@@ -68,9 +69,26 @@ def lacking(runs):
     return Counter({i: goal(i) - done[i] for i in faults.load() if done[i] < goal(i)})
 
 
+def is_calm(run):
+    """It did nothing but kill, one program at a time: make storm-recovery."""
+    return bool(run["faults"]) and all(i.startswith("calm-") for i in run["faults"])
+
+
+def late(runs):
+    """What took longer than it may, in words."""
+    for r in runs:
+        for what, s in r.get("after_heal_s", {}).items():
+            if s > GOAL_DRAINED_S:
+                yield f"seed {r['seed']}: {s} s until what was waiting was {what}"
+        for kind, times in r["recovery_ms"].items() if is_calm(r) else ():
+            for ms in times:
+                if ms is None or ms > GOAL_RECOVERY_MS[kind]:
+                    yield f"seed {r['seed']}: {kind} came back after {ms} ms"
+
+
 def complete(runs):
     good = [r for r in runs if r["ok"]]
-    return (not lacking(good) and aimed(good) >= GOAL_AIMED and sum(counts(good).values()) >= GOAL_FAULTS
+    return (not lacking(good) and not any(late(good)) and aimed(good) >= GOAL_AIMED and sum(counts(good).values()) >= GOAL_FAULTS
             and sum(r["tickets"] for r in good) >= GOAL_TICKETS)
 
 
@@ -93,8 +111,8 @@ def tables(args):
           f"{min(r['at'] for r in good)} to {max(r['at'] for r in good)}, "
           f"commits {', '.join(dict.fromkeys(r['commit'] for r in good))}, "
           f"programs {good[-1].get('programs')}, load {good[-1].get('load')}.\n")
-    if len(runs) < len(every):
-        print(f"{len(every) - len(runs)} runs of other programs or another load are not added.\n")
+    for text in late(good):
+        print(f"Too late: {text}.\n")
     for r in failed:
         print(f"Not counted: seed {r['seed']} at {r['at']}, commit {r['commit']}: {', '.join(r['failed'])}.\n")
     totals(good, len(failed))
@@ -107,7 +125,22 @@ def tables(args):
     recoveries(good)
     drained(good)
     resources(good)
+    earlier([r for r in every if r not in runs])
     return 1 if failed else 0
+
+
+def earlier(runs):
+    """Of programs and loads before the present ones: not added to anything above."""
+    groups = {}
+    for r in runs:
+        groups.setdefault((r.get("programs", "before there were digests"), r.get("load", "")), []).append(r)
+    rows = []
+    for (programs, load), of in groups.items():
+        good = [r for r in of if r["ok"]]
+        rows.append((f"`{programs}`", load, min(r["at"] for r in of)[:16].replace("T", " "), len(of), f"{sum(r['tickets'] for r in good):,}",
+                     f"{counts(of).total():,}", aimed(of), len(of) - len(good)))
+    if rows:
+        table(("earlier programs", "load", "from (UTC)", "runs", "tickets", "faults", "aimed kills", "with a finding"), rows)
 
 
 def crash_points(done, registry):
@@ -137,9 +170,8 @@ def totals(good, failed):
 
 
 def recoveries(runs):
-    """Of the runs that did nothing but kill, one program at a time: make storm-recovery."""
     rows = []
-    calm = [r for r in runs if r["faults"] and all(i.startswith("calm-") for i in r["faults"])]
+    calm = [r for r in runs if is_calm(r)]
     for kind in PROGRAMS:
         times = [ms for r in calm for ms in r["recovery_ms"].get(kind, [])]
         known = [ms for ms in times if ms is not None]
