@@ -93,13 +93,12 @@ static int connect_database(struct assigner *a, struct err *reterr)
                            .stmts = assigner_stmts,
                            .n_stmts = assigner_stmts_count,
                            .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
-                           .lock_timeout_ms = PLACE_LOCK_TIMEOUT_MS};
+                           .lock_timeout_ms = PLACE_LOCK_TIMEOUT_MS,
+                           .setup_sql = PG_STEADY_PLANS,
+                           .loop = a->loop,
+                           .shutdown_ms = a->conf->common.shutdown_ms};
     if (pg_open(&a->pg, &o, reterr))
         return -1;
-    if (pg_exec(a->pg, PG_STEADY_PLANS, reterr)) {
-        disconnect_database(a);
-        return -1;
-    }
     a->placer.pg = a->sweep.pg = a->pg;
     CRASH_POINT("assigner.roster.before");
     if (pg_run(a->pg, "shifts_extend", NULL, NULL, reterr) ||

@@ -3,17 +3,22 @@
 #include "crash.h"
 #include "log.h"
 #include "mem.h"
+#include "pg_attempt.h"
 #include "pg_connect.h"
 #include "pg_wait.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     TX_TRIES_MAX = 5,
+    LOOK_MS = 100,
     SILENCE_MS = 5000, /* behind the statement time-out, by which a server answers that is alive */
 };
 
@@ -190,7 +195,7 @@ static void ignore_notice(void *arg, const PGresult *res)
         F_STR("text", PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY)));
 }
 
-int pg_open(struct pg **ret, const struct pg_options *options, struct err *reterr)
+static int open_session(struct pg **ret, const struct pg_options *options, struct err *reterr)
 {
     _cleanup_pg_ struct pg *pg = mem_new(1, sizeof *pg);
     pg->stmts = options->stmts;
@@ -211,11 +216,56 @@ int pg_open(struct pg **ret, const struct pg_options *options, struct err *reter
     for (size_t i = 0; i < pg->n_stmts; i++)
         if (prepare(pg, &pg->stmts[i], reterr))
             return -1;
+    if (options->setup_sql && pg_exec(pg, options->setup_sql, reterr))
+        return -1;
     CRASH_POINT(".connect.after");
     pg->opened_by_ms = 0;
     *ret = pg;
     pg = NULL;
     return 0;
+}
+
+static void on_ended(void *ctx, uint32_t events)
+{
+    (void)ctx;
+    (void)events;
+}
+
+/* A program that is asked to stop while it waits may have nothing to write; if it has, it comes
+ * again. */
+static bool may_wait(const struct pg_options *o, uint64_t stopping_since_ms)
+{
+    if (loop_stopping_since_ms(o->loop) != stopping_since_ms)
+        return false;
+    return !stopping_since_ms || now_ms() - stopping_since_ms < (uint64_t)o->shutdown_ms;
+}
+
+static int open_beside(struct pg **ret, const struct pg_options *options, struct err *reterr)
+{
+    uint64_t stopping_since_ms = loop_stopping_since_ms(options->loop);
+    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (fd < 0)
+        abort();
+    struct loop_source *source = loop_add(options->loop, fd, EPOLLIN, on_ended, NULL);
+    struct pg_attempt *a = pg_attempt_new(options, fd);
+    while (!pg_attempt_ended(a) && may_wait(options, stopping_since_ms))
+        loop_once(options->loop, LOOK_MS);
+    loop_remove(options->loop, source);
+    close(fd);
+    if (!pg_attempt_ended(a)) {
+        pg_attempt_leave(a);
+        return err_set(reterr, ERR_RETRY, "could not connect to PostgreSQL before the stop");
+    }
+    if (pg_attempt_take(a, ret, reterr))
+        return -1;
+    (*ret)->loop = options->loop;
+    (*ret)->shutdown_ms = options->shutdown_ms;
+    return 0;
+}
+
+int pg_open(struct pg **ret, const struct pg_options *options, struct err *reterr)
+{
+    return options->loop ? open_beside(ret, options, reterr) : open_session(ret, options, reterr);
 }
 
 void pg_close(struct pg *pg)

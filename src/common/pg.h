@@ -23,6 +23,7 @@ struct pg_stmt {
     bool binary; /* results in binary format */
 };
 
+struct loop;
 struct pg_options {
     const char *conninfo;
     const char *program;         /* as "relay": application_name squad-relay, and user squad_relay
@@ -32,17 +33,22 @@ struct pg_options {
     int statement_timeout_ms; /* 0: none; the server's, and 5 s later ours */
     int lock_timeout_ms;      /* 0: none */
     bool any_schema;          /* do not check the schema's version (squad migrate) */
+    const char *setup_sql;    /* run at the end; or NULL */
+    struct loop *loop;        /* the program's, or NULL: see pg_open and pg_run */
+    long shutdown_ms;         /* with loop: so long after TERM it waits for PostgreSQL */
 };
 
 struct pg;
 
-/* Connects (blocking, up to 5 s a host unless conninfo says otherwise), sets the
+/* Connects (up to 5 s a host unless conninfo says otherwise, twice), sets the
  * session (UTC, search_path squad, timeouts), checks the schema's version and
  * prepares all statements. Refused for good, as its SQLSTATE says (no such
  * database or role, wrong password), or for want of a password: ERR_FATAL
  * EXIT_DATABASE. A setting that libpq does not know: ERR_FATAL EXIT_CONFIG.
  * Schema missing or too old: ERR_FATAL EXIT_SCHEMA. Whatever else keeps it from
- * connecting: ERR_RETRY. Returns owned. */
+ * connecting: ERR_RETRY. Blocks, or turns the loop meanwhile; then TERM ends the
+ * wait at once with ERR_RETRY, and what options points at must live on. Returns
+ * owned. */
 int pg_open(struct pg **ret, const struct pg_options *options, struct err *reterr);
 
 void pg_close(struct pg *pg); /* NULL is fine */
@@ -73,7 +79,8 @@ void pg_param_binary(struct pg_params *p, const void *data, size_t size); /* uui
 /* Runs a prepared statement by name (must be in the table). On success
  * *ret_result is owned by the caller (ret_result may be NULL). A server that has
  * said nothing 5 s after the statement time-out is lost, here and in all below:
- * ERR_RETRY with unknown set, and pg_alive is false. */
+ * ERR_RETRY with unknown set, and pg_alive is false. With a loop also shutdown_ms
+ * after TERM; it beats meanwhile, and runs no callbacks. */
 int pg_run(struct pg *pg, const char *stmt, const struct pg_params *params, PGresult **ret_result,
            struct err *reterr);
 

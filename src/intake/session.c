@@ -3,27 +3,12 @@
 #include "crash.h"
 #include "log.h"
 #include "mem.h"
+#include "pg_attempt.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
-enum { BACKOFF_MIN_MS = 20, BACKOFF_MAX_MS = 1000, CONNECT_STACK_BYTES = 256 * 1024 };
-
-/* One attempt to connect, shared by the thread and the session. The session
- * may go away meanwhile: the last one out frees it. */
-struct attempt {
-    struct pg_options options;
-    const char *setup_sql;
-    struct pg *pg;
-    struct err err;
-    int wake_fd;
-    atomic_bool finished, abandoned;
-    atomic_int refs;
-};
+enum { BACKOFF_MIN_MS = 20, BACKOFF_MAX_MS = 1000 };
 
 struct session {
     struct session_options o;
@@ -31,68 +16,17 @@ struct session {
     struct loop_source *source;
     bool wants_write;
     bool was_up, down;
-    struct attempt *attempt;
+    struct pg_attempt *attempt;
     int wake_fd;
     long backoff_ms;
     struct loop_timer retry_timer, stuck_timer;
     struct session_job *first, **last;
 };
 
-static void attempt_unref(struct attempt *a)
-{
-    if (atomic_fetch_sub(&a->refs, 1) > 1)
-        return;
-    pg_close(a->pg);
-    close(a->wake_fd);
-    free(a);
-}
-
-static int open_pipeline(struct attempt *a)
-{
-    if (pg_open(&a->pg, &a->options, &a->err))
-        return -1;
-    if (a->setup_sql && pg_exec(a->pg, a->setup_sql, &a->err))
-        return -1;
-    PGconn *conn = pg_conn(a->pg);
-    if (PQsetnonblocking(conn, 1) || !PQenterPipelineMode(conn))
-        return pg_err(&a->err, conn, NULL, "enter pipeline mode");
-    return 0;
-}
-
-static void *attempt_thread(void *arg)
-{
-    struct attempt *a = arg;
-    uint64_t one = 1;
-    if (open_pipeline(a)) {
-        pg_close(a->pg);
-        a->pg = NULL;
-    }
-    atomic_store(&a->finished, true);
-    if (!atomic_load(&a->abandoned) && write(a->wake_fd, &one, sizeof one) < 0)
-        abort();
-    attempt_unref(a);
-    return NULL;
-}
-
 static void connect_start(void *ctx)
 {
     struct session *s = ctx;
-    struct attempt *a = calloc(1, sizeof *a);
-    pthread_attr_t attr;
-    pthread_t thread;
-    if (!a)
-        abort();
-    a->options = s->o.pg;
-    a->setup_sql = s->o.setup_sql;
-    a->wake_fd = dup(s->wake_fd);
-    atomic_store(&a->refs, 2);
-    s->attempt = a;
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, CONNECT_STACK_BYTES);
-    if (a->wake_fd < 0 || pthread_create(&thread, &attr, attempt_thread, a))
-        abort();
-    pthread_attr_destroy(&attr);
+    s->attempt = pg_attempt_new(&s->o.pg, s->wake_fd);
 }
 
 static void jobs_lost(struct session *s, const struct err *err)
@@ -250,19 +184,21 @@ static void not_connected(struct session *s, const struct err *err)
 static void on_attempt(void *ctx, uint32_t events)
 {
     struct session *s = ctx;
-    struct attempt *a = s->attempt;
+    struct pg *pg = NULL;
+    struct err err;
     (void)events;
-    if (!a || !atomic_load(&a->finished))
+    if (!s->attempt || !pg_attempt_ended(s->attempt))
         return;
+    int failed = pg_attempt_take(s->attempt, &pg, &err);
     s->attempt = NULL;
-    struct pg *pg = a->pg;
-    struct err err = a->err;
-    a->pg = NULL;
-    attempt_unref(a);
-    if (pg)
-        connected(s, pg);
-    else
+    if (!failed && !PQenterPipelineMode(pg_conn(pg))) {
+        failed = pg_err(&err, pg_conn(pg), NULL, "enter pipeline mode");
+        pg_close(pg);
+    }
+    if (failed)
         not_connected(s, &err);
+    else
+        connected(s, pg);
 }
 
 struct session *session_new(const struct session_options *options)
@@ -284,10 +220,7 @@ void session_free(struct session *s)
         return;
     loop_timer_set(s->o.loop, &s->retry_timer, 0);
     loop_timer_set(s->o.loop, &s->stuck_timer, 0);
-    if (s->attempt) {
-        atomic_store(&s->attempt->abandoned, true);
-        attempt_unref(s->attempt);
-    }
+    pg_attempt_leave(s->attempt);
     for (struct session_job *job = s->first; job; job = job->next) {
         PQclear(job->res);
         job->res = NULL;

@@ -4,7 +4,7 @@
  *
  * Each job is one prepared statement and its sync, so each is its own
  * transaction; done is called after the sync, when the transaction is durable.
- * Connecting is done by a short-lived thread, because pg_open blocks; everything
+ * Connecting is done by a short-lived thread (pg_attempt.h); everything
  * else, and every callback, is on the loop's thread.
  */
 #pragma once
@@ -36,7 +36,6 @@ struct session_options {
     struct loop *loop;
     const char *name;         /* for the log */
     struct pg_options pg;     /* borrowed strings live as long as the session */
-    const char *setup_sql;    /* run after connecting; or NULL */
     long job_timeout_ms;      /* no answer for so long: the connection is given up */
     void (*on_up)(void *ctx); /* connected, first or again */
     /* A first connection that can never work: the program should exit. */

@@ -56,8 +56,11 @@ static int connect_database(struct notifier *n, struct err *reterr)
                            .stmts = stmts,
                            .n_stmts = sizeof stmts / sizeof *stmts,
                            .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
-                           .lock_timeout_ms = LOCK_TIMEOUT_MS};
-    if (pg_open(&n->pg, &o, reterr) || pg_exec(n->pg, PG_STEADY_PLANS, reterr))
+                           .lock_timeout_ms = LOCK_TIMEOUT_MS,
+                           .setup_sql = PG_STEADY_PLANS,
+                           .loop = n->loop,
+                           .shutdown_ms = n->conf->common.shutdown_ms};
+    if (pg_open(&n->pg, &o, reterr))
         return -1;
     if (n->away)
         LOG(INFO, "PostgreSQL is back");

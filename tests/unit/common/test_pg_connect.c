@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +82,31 @@ static struct err open_error(const char *conninfo)
     unsetenv("PGPASSWORD");
     cr_assert_eq(pg_open(&pg, &o, &e), -1);
     return e;
+}
+
+static struct loop *new_loop(void)
+{
+    struct loop *loop = NULL;
+    struct err e = {0};
+    loop_block_signals();
+    cr_assert_eq(loop_new(&loop, &e), 0, "%s", e.text);
+    return loop;
+}
+
+static void *ask_to_stop(void *arg)
+{
+    usleep(*(const useconds_t *)arg);
+    kill(getpid(), SIGTERM);
+    return NULL;
+}
+
+static void stop_after(useconds_t us)
+{
+    static useconds_t after_us;
+    pthread_t thread;
+    after_us = us;
+    cr_assert_eq(pthread_create(&thread, NULL, ask_to_stop, &after_us), 0);
+    pthread_detach(thread);
 }
 
 static const char *address(const struct server *s)
@@ -207,4 +233,59 @@ Test(pg_connect, also_before_the_session_is_ready, .timeout = 30)
     cr_assert_eq(pg_open(&pg, &o, &e), -1);
     cr_expect_eq(e.kind, ERR_RETRY);
     cr_expect_not_null(strstr(e.text, "prepare statement one: PostgreSQL has not"), "%s", e.text);
+}
+
+static void count(void *ctx)
+{
+    (*(int *)ctx)++;
+}
+
+Test(pg_connect, the_loop_turns_while_it_connects_and_term_ends_that, .timeout = 30)
+{
+    struct loop *loop = new_loop();
+    static struct server s = {.second = SET_DONE}; /* no word of welcome */
+    int ran = 0;
+    struct loop_timer timer = {.fn = count, .ctx = &ran};
+    struct pg *pg = NULL;
+    struct err e = {0};
+    start(&s);
+    loop_timer_set(loop, &timer, now_ms() + 100);
+    stop_after(300000);
+    uint64_t began_ms = now_ms();
+    struct pg_options o = {.conninfo = address(&s), .loop = loop, .shutdown_ms = 5000};
+    cr_assert_eq(pg_open(&pg, &o, &e), -1);
+    cr_expect_eq(e.kind, ERR_RETRY);
+    cr_expect_lt(now_ms() - began_ms, 2000);
+    cr_expect_eq(ran, 1);
+    cr_expect(loop_stopping(loop));
+    /* Whoever has something to write tries again, for as long as it may. */
+    o.shutdown_ms = 1500;
+    cr_assert_eq(pg_open(&pg, &o, &e), -1);
+    cr_expect_geq(now_ms() - began_ms, 1500);
+    cr_expect_lt(now_ms() - began_ms, 4000);
+    loop_free(loop);
+}
+
+Test(pg_connect, term_is_heard_while_a_statement_is_waited_for, .timeout = 30)
+{
+    struct loop *loop = new_loop();
+    static struct server s = {.first = WELCOME, .second = SET_DONE};
+    struct pg *pg = NULL;
+    struct err e = {0};
+    start(&s);
+    struct pg_options o = {.conninfo = address(&s),
+                           .any_schema = true,
+                           .statement_timeout_ms = 60000,
+                           .loop = loop,
+                           .shutdown_ms = 700};
+    cr_assert_eq(pg_open(&pg, &o, &e), 0, "%s", e.text);
+    stop_after(300000);
+    uint64_t began_ms = now_ms();
+    cr_assert_eq(pg_exec(pg, "SELECT 1", &e), -1);
+    cr_expect_eq(e.kind, ERR_RETRY);
+    cr_expect(e.unknown);
+    cr_expect_geq(now_ms() - began_ms, 900, "it is given the time there is");
+    cr_expect_lt(now_ms() - began_ms, 3000);
+    pg_close(pg);
+    loop_free(loop);
 }
