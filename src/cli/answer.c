@@ -27,7 +27,10 @@ int answer_read(struct pg *pg, const char *stmt, const struct pg_params *params,
 {
     _cleanup_result_ PGresult *res = NULL;
     *ret = NULL;
-    if (pg_run(pg, stmt, params, &res, reterr))
+    out_progress("asking PostgreSQL");
+    int failed = pg_run(pg, stmt, params, &res, reterr);
+    out_progress_end();
+    if (failed)
         return -1;
     if (!PQntuples(res) || PQgetisnull(res, 0, 0))
         return 0;

@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include "log.h"
+#include "out.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@ enum { COMMANDS_MAX = 32 };
 
 static void print_error(const char *program, const struct err *err)
 {
+    out_progress_end();
     fflush(stdout);
     fprintf(stderr, "%s: %s\n", program, err->text);
     if (err->hint[0])

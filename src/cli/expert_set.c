@@ -2,6 +2,7 @@
 #include "expert_set.h"
 
 #include "answer.h"
+#include "out.h"
 #include "sql.h"
 
 #include <ctype.h>
@@ -35,7 +36,10 @@ int set_run(struct pg *pg, const struct expert_name *expert, const char *stmt,
     pg_param_int4(&params, expert->id);
     for (size_t i = 0; i < n; i++)
         pg_param_text(&params, values[i]);
-    if (pg_run(pg, stmt, &params, &res, reterr))
+    out_progress("asking PostgreSQL");
+    int failed = pg_run(pg, stmt, &params, &res, reterr);
+    out_progress_end();
+    if (failed)
         return -1;
     const char *outcome = PQntuples(res) ? pg_get_text(res, 0, 0) : NULL;
     if (!outcome || strcmp(outcome, "missing") == 0)

@@ -112,6 +112,7 @@ static int apply_one(struct pg *pg, const struct migration_file *file, bool dry_
                      file->name);
         return -1;
     }
+    out_progress_end();
     printf("%-20s  applied in %s\n", file->name, out_span(span, (int64_t)(now_us() - begin_us)));
     return 0;
 }

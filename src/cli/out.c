@@ -3,6 +3,7 @@
 #include "loop.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,35 +74,73 @@ const char *out_count(char buf[OUT_TEXT_MAX], int64_t n, const char *noun)
     return buf;
 }
 
-static bool progress_shown;
+/* What the command is at. A thread shows it, because the command itself may wait for minutes within
+ * one statement. */
+static struct {
+    pthread_mutex_t lock;
+    char text[160];    /* empty: nothing, or shown already */
+    uint64_t first_ms; /* the command is at it since; 0: at nothing */
+    bool shown;        /* a line is on the terminal */
+} progress = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* With the lock held. */
+static void show_progress(void)
+{
+    if (!progress.text[0] || now_ms() - progress.first_ms < PROGRESS_AFTER_MS)
+        return;
+    fprintf(stderr, "\r\033[K%s", progress.text);
+    fflush(stderr);
+    progress.text[0] = '\0';
+    progress.shown = true;
+}
+
+static void *show_progress_often(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        nanosleep(&(struct timespec){.tv_nsec = PROGRESS_EVERY_MS * 1000000L}, NULL);
+        pthread_mutex_lock(&progress.lock);
+        show_progress();
+        pthread_mutex_unlock(&progress.lock);
+    }
+    return NULL;
+}
+
+/* Whether there is a terminal, and so the thread. Without the thread there is no progress. */
+static bool progress_wanted(void)
+{
+    static int wanted = -1;
+    pthread_t thread;
+    if (wanted < 0)
+        wanted = isatty(STDERR_FILENO) &&
+                 pthread_create(&thread, NULL, show_progress_often, NULL) == 0 &&
+                 pthread_detach(thread) == 0;
+    return wanted;
+}
 
 void out_progress(const char *fmt, ...)
 {
-    static uint64_t first_ms, last_ms;
-    static int terminal = -1;
-    uint64_t now = now_ms();
-    if (terminal < 0)
-        terminal = isatty(STDERR_FILENO);
-    if (!first_ms)
-        first_ms = now;
-    if (!terminal || now - first_ms < PROGRESS_AFTER_MS || now - last_ms < PROGRESS_EVERY_MS)
+    if (!progress_wanted())
         return;
-    last_ms = now;
-    char text[160];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    pthread_mutex_lock(&progress.lock);
+    if (!progress.first_ms)
+        progress.first_ms = now_ms();
+    vsnprintf(progress.text, sizeof progress.text, fmt, ap);
+    pthread_mutex_unlock(&progress.lock);
     va_end(ap);
-    fprintf(stderr, "\r\033[K%s", text);
-    fflush(stderr);
-    progress_shown = true;
 }
 
 void out_progress_end(void)
 {
-    if (progress_shown)
+    pthread_mutex_lock(&progress.lock);
+    if (progress.shown)
         fprintf(stderr, "\r\033[K");
-    progress_shown = false;
+    progress.text[0] = '\0';
+    progress.first_ms = 0;
+    progress.shown = false;
+    pthread_mutex_unlock(&progress.lock);
 }
 
 void out_json(json_t *json)

@@ -26,8 +26,10 @@ const char *out_span(char buf[OUT_TEXT_MAX], int64_t us);
 /* A count with its noun: "1 row", "2 rows". Returns buf. */
 const char *out_count(char buf[OUT_TEXT_MAX], int64_t n, const char *noun);
 
-/* One line on stderr that the next one overwrites; shown when stderr is a
- * terminal and the command has run for 2 s. */
+/* What the command is about to do: one line on stderr that the next one
+ * overwrites, shown when stderr is a terminal and more than 2 s have passed since
+ * the first one, or since out_progress_end. Call the latter before printing
+ * anything else. */
 void out_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void out_progress_end(void);
 

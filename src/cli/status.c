@@ -48,6 +48,7 @@ static int read_tables(struct pg *pg, struct status *s, struct err *reterr)
     struct pg_params relay = {0}, limit = {0};
     pg_param_text(&relay, s->conf->common.topic_prefix);
     pg_param_int8(&limit, s->conf->experts);
+    out_progress("counting rows");
     if (pg_run(pg, "status", &relay, &s->facts, reterr) ||
         pg_run(pg, "status_parked", NULL, &s->parked, reterr) ||
         pg_run(pg, "status_experts", &limit, &s->experts, reterr))
@@ -286,7 +287,9 @@ static void print_json(const struct status *s)
 
 static int show_once(struct pg *pg, struct status *s, struct err *reterr)
 {
-    if (read_tables(pg, s, reterr)) {
+    int failed = read_tables(pg, s, reterr);
+    out_progress_end();
+    if (failed) {
         status_clear(s);
         return -1;
     }
