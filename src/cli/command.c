@@ -159,6 +159,14 @@ static enum exit_code exit_code_of(const struct err *err)
     return err->exit_code ? err->exit_code : EXIT_FOUND;
 }
 
+/* A full disk behind `squad client rotate NAME > FILE` has lost the key. */
+static int flush_output(struct err *reterr)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    return err_fatal(reterr, EXIT_FOUND, "could not write all of the output");
+}
+
 static int run(const struct command *c, int argc, char **argv)
 {
     char program[64];
@@ -182,6 +190,8 @@ static int run(const struct command *c, int argc, char **argv)
     else {
         log_init("squad", (enum log_level)common->log_level, (enum log_format)common->log_format);
         code = c->run(common, args + first, &err);
+        if (code >= 0 && flush_output(&err))
+            code = -1;
     }
     if (code < 0) {
         print_error(program, &err);
