@@ -6,6 +6,7 @@
 #include "out.h"
 #include "pg.h"
 #include "sql.h"
+#include "table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,7 +132,7 @@ static int change(const void *arg, char *const *operands, struct err *reterr)
     _cleanup_result_ PGresult *res = NULL;
     struct pg_params p = {0};
     struct pg_array scopes, origins;
-    if (!conf->scopes.n && !conf->origins.n && !conf->rate && !conf->burst)
+    if (!conf->scopes.n && !conf->origins.n && conf->rate < 0 && conf->burst < 0)
         return err_fatal(reterr, EXIT_CONFIG,
                          "say what to change: --scope, --origin, --rate or --burst");
     if (open_db(&pg, conf, reterr))
@@ -227,21 +228,33 @@ static void list_json(const PGresult *res)
     out_json(all);
 }
 
-static void list_text(const PGresult *res)
+static void time_cell(struct table *table, const PGresult *res, int row, int col)
 {
     char buf[OUT_TEXT_MAX];
+    table_cell(table, "%.16s",
+               PQgetisnull(res, row, col) ? "" : out_time(buf, pg_get_int8(res, row, col)));
+}
+
+static void list_text(const PGresult *res)
+{
+    static const struct table_column columns[] = {
+        {"client", false}, {"may", false},     {"origins", false},      {"requests/s", true},
+        {"at once", true}, {"revoked", false}, {"old key until", false}};
+    struct table *table = table_new(columns, sizeof columns / sizeof *columns);
+    if (!PQntuples(res))
+        printf("there is no client; squad client add NAME makes one\n");
     for (int row = 0; row < PQntuples(res); row++) {
-        printf("%-20s %s", PQgetvalue(res, row, NAME), PQgetvalue(res, row, SCOPES));
-        if (*PQgetvalue(res, row, ORIGINS))
-            printf("  origins %s", PQgetvalue(res, row, ORIGINS));
-        if (pg_get_int8(res, row, RATE))
-            printf("  %s requests/s", PQgetvalue(res, row, RATE));
-        if (!PQgetisnull(res, row, OLD_KEY))
-            printf("  old key until %s", out_time(buf, pg_get_int8(res, row, OLD_KEY)));
-        if (!PQgetisnull(res, row, REVOKED))
-            printf("  revoked %s", out_time(buf, pg_get_int8(res, row, REVOKED)));
-        printf("\n");
+        table_cell(table, "%s", PQgetvalue(res, row, NAME));
+        table_cell(table, "%s", PQgetvalue(res, row, SCOPES));
+        table_cell(table, "%s", PQgetvalue(res, row, ORIGINS));
+        table_cell(table, "%s", pg_get_int8(res, row, RATE) ? PQgetvalue(res, row, RATE) : "");
+        table_cell(table, "%s", pg_get_int8(res, row, BURST) ? PQgetvalue(res, row, BURST) : "");
+        time_cell(table, res, row, REVOKED);
+        time_cell(table, res, row, OLD_KEY);
     }
+    if (PQntuples(res))
+        table_print(table, stdout);
+    table_free(table);
 }
 
 static int list(const void *arg, char *const *operands, struct err *reterr)
@@ -300,15 +313,19 @@ static const struct opt change_opts[] = {
     {.name = "rate",
      .type = OPT_INT,
      .offset = offsetof(struct client_conf, rate),
+     .def = "-1",
+     .min = -1,
      .max = RATE_MAX,
      .metavar = "N",
-     .help = "requests a second"},
+     .help = "requests a second; 0: intake's --client-rate; -1: as it is"},
     {.name = "burst",
      .type = OPT_INT,
      .offset = offsetof(struct client_conf, burst),
+     .def = "-1",
+     .min = -1,
      .max = RATE_MAX,
      .metavar = "N",
-     .help = "requests at once"},
+     .help = "requests at once; 0: twice --rate; -1: as it is"},
     OPT_JSON(struct client_conf),
     OPT_COMMON_BASE(struct client_conf),
 };
