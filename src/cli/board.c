@@ -26,10 +26,11 @@ static void print_counts(const json_t *board)
     char at[OUT_TEXT_MAX];
     printf("%s\n", out_time(at, answer_time(board, "at")));
     printf("%stickets%s  %" PRId64 " waiting (%s%" PRId64 " overdue%s), %" PRId64 " new, %" PRId64
-           " in review\n",
+           " in review, %" PRId64 " quarantined\n",
            out_style(OUT_BOLD), out_style(OUT_PLAIN), COUNT("tickets", "parked"),
            answer_int(board, "overdue") ? out_style(OUT_RED) : "", answer_int(board, "overdue"),
-           out_style(OUT_PLAIN), COUNT("tickets", "received"), COUNT("tickets", "review"));
+           out_style(OUT_PLAIN), COUNT("tickets", "received"), COUNT("tickets", "review"),
+           COUNT("tickets", "quarantined"));
     printf("%sjobs%s     %" PRId64 " offered, %" PRId64 " to be notified, %" PRId64
            " accepted, %" PRId64 " en route, %" PRId64 " on site\n",
            out_style(OUT_BOLD), out_style(OUT_PLAIN), COUNT("jobs", "offered"),

@@ -96,15 +96,18 @@ static void print_tickets(const struct status *s)
     char age[2 * OUT_TEXT_MAX];
     line("tickets");
     printf("%" PRId64 ": %" PRId64 " received, %" PRId64 " parked, %" PRId64 " in review, %" PRId64
-           " assigned, %" PRId64 " completed\n",
+           " quarantined, %" PRId64 " assigned, %" PRId64 " completed, %" PRId64 " canceled\n",
            fact(s, "tickets"), fact(s, "received"), fact(s, "parked"), fact(s, "review"),
-           fact(s, "assigned"), fact(s, "completed"));
+           fact(s, "quarantined"), fact(s, "assigned"), fact(s, "completed"), fact(s, "canceled"));
     if (fact(s, "received"))
         printf("%10s%" PRId64 " not yet seen by an assigner%s\n", "", fact(s, "received"),
                oldest(s, "received_oldest_us", age));
     if (fact(s, "review"))
         printf("%10s%" PRId64 " need a person%s\n", "", fact(s, "review"),
                oldest(s, "review_oldest_us", age));
+    if (fact(s, "quarantined"))
+        printf("%10s%" PRId64 " quarantined%s; squad ticket quarantined lists them\n", "",
+               fact(s, "quarantined"), oldest(s, "quarantined_oldest_us", age));
     if (!fact(s, "parked"))
         return;
     printf("%10s%" PRId64 " parked%s:", "", fact(s, "parked"), oldest(s, "parked_oldest_us", age));
@@ -214,11 +217,14 @@ static const struct {
     {"tickets", "total", "tickets"},
     {"tickets", "received", "received"},
     {"tickets", "review", "review"},
+    {"tickets", "quarantined", "quarantined"},
     {"tickets", "parked", "parked"},
     {"tickets", "assigned", "assigned"},
     {"tickets", "completed", "completed"},
+    {"tickets", "canceled", "canceled"},
     {"tickets", "received_oldest_us", "received_oldest_us"},
     {"tickets", "review_oldest_us", "review_oldest_us"},
+    {"tickets", "quarantined_oldest_us", "quarantined_oldest_us"},
     {"tickets", "parked_oldest_us", "parked_oldest_us"},
     {"outbox", "rows", "outbox"},
     {"outbox", "seq", "outbox_seq"},

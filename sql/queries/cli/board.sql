@@ -2,6 +2,7 @@
 SELECT json_build_object(
     'at', clock_timestamp(),
     'tickets', (SELECT json_build_object('received', sum(b.tickets) FILTER (WHERE b.state = 'received'), 'review', sum(b.tickets) FILTER (WHERE b.state = 'review'),
+                       'quarantined', sum(b.tickets) FILTER (WHERE b.state = 'quarantined'),
                        'parked', sum(b.tickets) FILTER (WHERE b.state = 'parked'), 'assigned', sum(b.tickets) FILTER (WHERE b.state = 'assigned'))
                   FROM rpt.backlog b),
     'overdue', (SELECT count(*) FROM dispatch d WHERE d.state = 'parked' AND d.assign_due <= clock_timestamp()),

@@ -1,13 +1,14 @@
 -- Numbers that squad status shows, by name; ages are microseconds, null when there is nothing.
 -- $1: the relay's name (topic prefix).
 SELECT (SELECT count(*) FROM ticket) AS tickets,
-       seen.review, seen.parked, seen.assigned, seen.completed,
+       seen.review, seen.quarantined, seen.parked, seen.assigned, seen.completed, seen.canceled,
        (SELECT count(*) FROM ticket t
          WHERE NOT EXISTS (SELECT FROM dispatch d WHERE d.ticket_id = t.id)) AS received,
        (SELECT (extract(epoch FROM now() - min(t.created_at)) * 1000000)::bigint FROM ticket t
          WHERE NOT EXISTS (SELECT FROM dispatch d WHERE d.ticket_id = t.id)) AS received_oldest_us,
        (extract(epoch FROM now() - seen.parked_since) * 1000000)::bigint AS parked_oldest_us,
        (extract(epoch FROM now() - seen.review_since) * 1000000)::bigint AS review_oldest_us,
+       (extract(epoch FROM now() - seen.quarantined_since) * 1000000)::bigint AS quarantined_oldest_us,
        told.pending, told.retrying, told.delivered, told.undeliverable,
        (extract(epoch FROM now() - told.oldest) * 1000000)::bigint AS notice_oldest_us,
        (SELECT count(*) FROM outbox) AS outbox,
@@ -22,6 +23,9 @@ SELECT (SELECT count(*) FROM ticket) AS tickets,
                count(*) FILTER (WHERE state = 'parked') AS parked,
                count(*) FILTER (WHERE state = 'assigned') AS assigned,
                count(*) FILTER (WHERE state = 'completed') AS completed,
+               count(*) FILTER (WHERE state = 'canceled') AS canceled,
+               count(*) FILTER (WHERE state = 'quarantined') AS quarantined,
+               min(since) FILTER (WHERE state = 'quarantined') AS quarantined_since,
                min(since) FILTER (WHERE state = 'parked') AS parked_since,
                min(since) FILTER (WHERE state = 'review') AS review_since
           FROM dispatch) AS seen,

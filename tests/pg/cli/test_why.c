@@ -219,3 +219,25 @@ Test(board, shows_what_waits_first_what_is_late_and_who_is_off)
     ran_free(&r);
     world_drop(&w);
 }
+
+Test(status, tells_of_what_waits_for_a_person_and_of_every_ticket)
+{
+    struct world w = waiting("28013");
+    world_sql(&w,
+              "INSERT INTO ticket (id, ref, client_id, key_hash, body_hash, source, type, area, "
+              "problem) VALUES ('01900000-0000-7000-8000-000000000002', 'K7QM3-ZT94X', 1, "
+              "decode(md5('2'), 'hex'), sha256('2'), 'web', 'tv', '28013', 'x');"
+              "INSERT INTO dispatch (ticket_id, state, type, area, priority, created_at) SELECT "
+              "id, 'quarantined', type, area, 3, created_at FROM ticket WHERE ref = 'K7QM3-ZT94X'");
+    struct ran r = world_squad(&w, "", "status --no-kafka");
+    cr_expect_eq(r.code, 0, "%s", r.err);
+    cr_expect_not_null(strstr(r.out, "2: 0 received, 1 parked, 0 in review, 1 quarantined, 0 "
+                                     "assigned, 0 completed, 0 canceled"),
+                       "%s", r.out);
+    cr_expect_not_null(strstr(r.out, "1 quarantined, oldest "), "%s", r.out);
+    ran_free(&r);
+    r = world_squad(&w, "", "board");
+    cr_expect_not_null(strstr(r.out, "0 in review, 1 quarantined"), "%s", r.out);
+    ran_free(&r);
+    world_drop(&w);
+}
