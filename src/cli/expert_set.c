@@ -50,6 +50,17 @@ int set_run(struct pg *pg, const struct expert_name *expert, const char *stmt,
     return 0;
 }
 
+const char *set_list(const char *operand, struct err *reterr)
+{
+    if (strcmp(operand, "none") == 0)
+        return "";
+    if (operand[strspn(operand, " ,")])
+        return operand;
+    err_fatal(reterr, EXIT_CONFIG, "an empty list would take everything away");
+    err_hint(reterr, "Say none if that is meant.");
+    return NULL;
+}
+
 bool set_next(const char **list, char *ret, size_t size)
 {
     const char *from = *list + strspn(*list, " ,");
@@ -149,9 +160,8 @@ static int skills(const void *arg, char *const *operands, struct err *reterr)
     _cleanup_pg_ struct pg *pg = NULL;
     struct expert_name expert;
     char names[2048], levels[512];
-    const char *values[] = {names, levels},
-               *list = strcmp(operands[1], "none") == 0 ? "" : operands[1];
-    if (read_skills(list, names, levels, reterr) ||
+    const char *values[] = {names, levels}, *list = set_list(operands[1], reterr);
+    if (!list || read_skills(list, names, levels, reterr) ||
         open_and_find(&pg, arg, operands[0], &expert, reterr))
         return -1;
     if (set_run(pg, &expert, "expert_skills", values, 2, problems, reterr))
@@ -166,7 +176,9 @@ static int areas(const void *arg, char *const *operands, struct err *reterr)
     struct expert_name expert;
     char literal[4096] = "{", item[64];
     size_t used = 1;
-    const char *list = strcmp(operands[1], "none") == 0 ? "" : operands[1];
+    const char *list = set_list(operands[1], reterr);
+    if (!list)
+        return -1;
     while (set_next(&list, item, sizeof item)) {
         for (char *c = item; *c; c++)
             *c = (char)toupper((unsigned char)*c);

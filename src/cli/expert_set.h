@@ -37,5 +37,9 @@ int set_run(struct pg *pg, const struct expert_name *expert, const char *stmt,
             const char *const *values, size_t n, const struct set_problem *problems,
             struct err *reterr);
 
+/* The list that an operand is, for set_next; empty when it says "none". An operand without an item,
+ * as an unset variable gives, is an error, and the result NULL. */
+const char *set_list(const char *operand, struct err *reterr);
+
 /* One item of a list separated by commas, blanks around it cut; false at the end. */
 bool set_next(const char **list, char *ret, size_t size);

@@ -97,8 +97,10 @@ static int week(const void *arg, char *const *operands, struct err *reterr)
     _cleanup_pg_ struct pg *pg = NULL;
     struct expert_name expert;
     struct arrays a = {"{", "{", "{"};
-    const char *list = strcmp(operands[1], "none") == 0 ? "" : operands[1];
+    const char *list = set_list(operands[1], reterr);
     char item[64];
+    if (!list)
+        return -1;
     for (int n = 0; set_next(&list, item, sizeof item); n++)
         if (n == RANGES_MAX || !add_days(&a, item)) {
             err_fatal(reterr, EXIT_CONFIG, "\"%s\" is not days with a working time", item);
@@ -154,8 +156,10 @@ static int shifts(const void *arg, char *const *operands, struct err *reterr)
     _cleanup_pg_ struct pg *pg = NULL;
     struct expert_name expert;
     struct arrays a = {"{", "{", "{"};
-    const char *list = strcmp(operands[2], "none") == 0 ? "" : operands[2];
+    const char *list = set_list(operands[2], reterr);
     char item[64];
+    if (!list)
+        return -1;
     if (!is_date(operands[1]))
         return err_fatal(reterr, EXIT_CONFIG, "\"%s\" is not a day as 2026-03-29", operands[1]);
     for (int n = 0; set_next(&list, item, sizeof item); n++)

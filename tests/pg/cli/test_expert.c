@@ -156,3 +156,21 @@ Test(expert, an_absence_is_added_shown_and_taken_back)
                    "is not a reason");
     world_drop(&w);
 }
+
+/* An unset variable in a script must not take an expert off work. */
+Test(expert, an_empty_list_takes_nothing_away)
+{
+    static const char what[] = "SELECT (SELECT count(*) FROM expert_skill WHERE expert_id = 7) > 0 "
+                               "AND (SELECT count(*) FROM expert_area WHERE expert_id = 7) > 0 "
+                               "AND (SELECT schedule FROM expert WHERE id = 7) = 'always'";
+    static const char *const args[] = {"skills 7 ''", "skills 7 ' , '", "areas 7 ''", "week 7 ''",
+                                       "shifts 7 2031-12-24 ''"};
+    struct world w = company();
+    for (size_t i = 0; i < sizeof args / sizeof *args; i++)
+        expect_refused(SQUAD("expert %s", args[i]), 2, "Say none if that is meant");
+    char *all = world_sql(&w, what);
+    cr_expect_str_eq(all, "t");
+    free(all);
+    expect_out(SQUAD("expert skills 7 none"), "has none");
+    world_drop(&w);
+}
