@@ -41,7 +41,7 @@ static int list(const void *arg, char *const *operands, struct err *reterr)
     pg_param_text(&params, conf->status == ANY ? NULL : statuses[conf->status]);
     pg_param_text(&params, conf->skill && *conf->skill ? conf->skill : NULL);
     pg_param_text(&params, conf->area && *conf->area ? conf->area : NULL);
-    pg_param_int4(&params, (int32_t)conf->rows);
+    pg_param_int4(&params, (int32_t)conf->rows + !conf->json); /* one more: are there more? */
     if (answer_open(&pg, conf->common.db, list_stmts, 1, reterr) ||
         answer_read(pg, "expert_list", &params, &rows, reterr))
         return -1;
@@ -50,7 +50,12 @@ static int list(const void *arg, char *const *operands, struct err *reterr)
         return EXIT_OK;
     }
     int64_t n = (int64_t)json_array_size(rows);
+    bool more = n > conf->rows;
+    if (more)
+        json_array_remove(rows, (size_t)--n);
     grid_print(out_count(heading, n, "expert"), rows, columns, 12);
+    if (more)
+        printf("  ... and more (--rows N)\n");
     if (!n)
         printf("no expert is like that\n");
     json_decref(rows);

@@ -57,6 +57,10 @@ Test(expert, lists_line_up_and_are_narrowed)
     cr_expect_null(strstr(r.out, "Karim"), "%s", r.out);
     ran_free(&r);
     expect_out(SQUAD("expert list --status break"), "no expert is like that");
+    expect_out(SQUAD("expert list --rows 11"), "... and more (--rows N)");
+    r = SQUAD("expert list --rows 12");
+    cr_expect_null(strstr(r.out, "... and more"), "%s", r.out);
+    ran_free(&r);
     expect_out(SQUAD("expert list --rows 1 --json"), "[{\"expert_id\":1,\"name\":\"Alba Beltrán\"");
     expect_refused(SQUAD("expert list --status brake"), 2, "status");
     world_drop(&w);
