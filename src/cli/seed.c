@@ -79,6 +79,10 @@ static int put_client(struct pg *pg, struct seed *s, struct err *reterr)
     if (pg_run(pg, "client_exists", &name, &there, reterr))
         return -1;
     s->key[0] = '\0';
+    if (pg_get_bool(there, 0, 1)) {
+        err_fatal(reterr, EXIT_FOUND, "client \"%s\" is revoked", conf->client);
+        return err_hint(reterr, "Another one with --client; nothing was changed.");
+    }
     if (!*key && pg_get_bool(there, 0, 0))
         return 0;
     if (!*key) {

@@ -1,1 +1,1 @@
-SELECT EXISTS (SELECT FROM client WHERE name = $1)
+SELECT count(*) > 0, count(revoked_at) > 0 FROM client WHERE name = $1

@@ -124,3 +124,18 @@ Test(seed, an_expert_added_later_gets_a_free_number)
     cr_expect_gt(world_sql_long(&w, "INSERT INTO expert (name) VALUES ('New') RETURNING id"), 12);
     world_drop(&w);
 }
+
+Test(seed, a_revoked_client_gets_no_key_and_no_word_that_it_keeps_one)
+{
+    struct world w;
+    world_make(&w, WORLD_MIGRATED | WORLD_SEEDED);
+    free(world_sql(&w, "UPDATE client SET revoked_at = now() WHERE name = 'demo'"));
+    static const char *const envs[] = {"", "SQUAD_API_KEY=another-key-of-the-client"};
+    for (int i = 0; i < 2; i++) {
+        struct ran r = world_squad(&w, envs[i], "seed");
+        cr_expect_eq(r.code, 1, "exit %d\n%s", r.code, r.out);
+        cr_expect_not_null(strstr(r.err, "client \"demo\" is revoked"), "%s", r.err);
+        ran_free(&r);
+    }
+    world_drop(&w);
+}
