@@ -55,6 +55,7 @@ static int set_committed(struct kafka_reader *reader, const char *group, const c
     const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
         rd_kafka_event_ListConsumerGroupOffsets_result(event), &n_groups);
     const rd_kafka_error_t *error = n_groups ? rd_kafka_group_result_error(groups[0]) : NULL;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
     *ret_any = false;
     if (error) {
         kafka_err(reterr, rd_kafka_error_code(error), "read the offsets of group %s", group);
@@ -66,13 +67,14 @@ static int set_committed(struct kafka_reader *reader, const char *group, const c
     for (size_t i = 0; list && i < n_parts; i++) {
         const rd_kafka_topic_partition_t *p = rd_kafka_topic_partition_list_find(
             (rd_kafka_topic_partition_list_t *)list, topics[parts[i].topic], parts[i].partition);
-        if (p && p->offset >= parts[i].low) {
-            parts[i].next = p->offset;
-            *ret_any = true;
-        }
+        if (p && p->err)
+            code = p->err;
+        if (p && p->offset >= parts[i].low)
+            parts[i].next = p->offset; /* else retention has removed what it stood at */
+        *ret_any = *ret_any || (p && p->offset >= 0);
     }
     rd_kafka_event_destroy(event);
-    return 0;
+    return code ? kafka_err(reterr, code, "read the offsets of group %s", group) : 0;
 }
 
 /* A coordinator that has just begun, or moved, answers "not yet" for a moment. */

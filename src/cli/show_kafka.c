@@ -28,6 +28,7 @@ static int seek(struct kafka_reader *reader, const char *topic, int64_t at_us, s
     rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(kafka_read_handle(reader), list, CALL_MS);
     for (size_t i = 0; !code && i < n; i++) {
         int64_t offset = list->elems[i].offset;
+        code = list->elems[i].err;
         parts[i].next = offset >= 0 ? offset : parts[i].end;
     }
     rd_kafka_topic_partition_list_destroy(list);

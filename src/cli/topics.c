@@ -39,7 +39,6 @@ struct topic {
 struct topics {
     const struct topics_conf *conf;
     rd_kafka_t *rk;
-    rd_kafka_queue_t *queue;
     uint64_t until_ms;
     struct topic topic[TOPICS];
 };
@@ -103,6 +102,15 @@ static rd_kafka_NewTopic_t *describe(const struct topics *t, const struct topic 
     return n;
 }
 
+/* The event for a request made into queue, which is not used again: an answer that comes after all
+ * must not be taken for that of the next request. NULL: none in time. */
+static rd_kafka_event_t *wait_for_answer(rd_kafka_queue_t *queue)
+{
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 2 * CALL_MS);
+    rd_kafka_queue_destroy(queue);
+    return event;
+}
+
 /* Makes one topic; one that is there already is left as it is. ERR_RETRY while the broker is
  * starting. */
 static int create(struct topics *t, struct topic *topic, struct err *reterr)
@@ -114,10 +122,11 @@ static int create(struct topics *t, struct topic *topic, struct err *reterr)
         rd_kafka_AdminOptions_new(t->rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     char text[256];
     rd_kafka_AdminOptions_set_operation_timeout(options, CALL_MS, text, sizeof text);
-    rd_kafka_CreateTopics(t->rk, &n, 1, options, t->queue);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(t->rk);
+    rd_kafka_CreateTopics(t->rk, &n, 1, options, queue);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_NewTopic_destroy(n);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(t->queue, 2 * CALL_MS);
+    rd_kafka_event_t *event = wait_for_answer(queue);
     rd_kafka_resp_err_t code = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
     const char *why = rd_kafka_err2str(code);
     if (event && !code) {
@@ -165,9 +174,10 @@ static int read_policy(struct topics *t, struct topic *topic, struct err *reterr
 {
     rd_kafka_ConfigResource_t *resource =
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic->name);
-    rd_kafka_DescribeConfigs(t->rk, &resource, 1, NULL, t->queue);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(t->rk);
+    rd_kafka_DescribeConfigs(t->rk, &resource, 1, NULL, queue);
     rd_kafka_ConfigResource_destroy(resource);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(t->queue, 2 * CALL_MS);
+    rd_kafka_event_t *event = wait_for_answer(queue);
     rd_kafka_resp_err_t code = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
     size_t count = 0;
     const rd_kafka_ConfigEntry_t **entries = NULL;
@@ -210,6 +220,8 @@ typedef int step_fn(struct topics *t, struct topic *topic, struct err *reterr);
 static int retry(struct topics *t, struct topic *topic, step_fn *step, struct err *reterr)
 {
     while (step(t, topic, reterr)) {
+        if (reterr->kind == ERR_FATAL && reterr->exit_code == EXIT_CONFIG)
+            return -1;
         if (reterr->kind != ERR_RETRY || !time_left(t)) {
             reterr->kind = ERR_FATAL;
             reterr->exit_code = EXIT_KAFKA;
@@ -282,10 +294,8 @@ static int run(const void *arg, char *const *operands, struct err *reterr)
     rd_kafka_conf_t *kc = kafka_conf(&conf->common, "topics", NULL, reterr);
     if (!kc || kafka_open(&t.rk, RD_KAFKA_PRODUCER, kc, NULL, CALL_MS, reterr))
         return -1;
-    t.queue = rd_kafka_queue_new(t.rk);
     int rc = make_all(&t, reterr);
     out_progress_end();
-    rd_kafka_queue_destroy(t.queue);
     kafka_close(t.rk, CLOSE_MS);
     if (rc)
         return -1;
