@@ -2,6 +2,7 @@
 #include "show.h"
 
 #include "find.h"
+#include "mem.h"
 #include "out.h"
 #include "sql.h"
 #include "table.h"
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONNECT_WAIT_MS = 5000, PUBLISHED_MAX = 200, SLACK_US = 5000000, STATEMENT_MS = 30000 };
+enum { CONNECT_WAIT_MS = 5000, SLACK_US = 5000000, STATEMENT_MS = 30000 };
 
 struct show_conf {
     struct conf_common common;
@@ -65,7 +66,7 @@ static int seq_before(struct pg *pg, int64_t at_us, int64_t *ret, struct err *re
     return 0;
 }
 
-static int find_outbox(struct pg *pg, const PGresult *ticket, struct published *events,
+static int find_outbox(struct pg *pg, const PGresult *ticket, struct published **ret_events,
                        size_t *ret_n, struct err *reterr)
 {
     _cleanup_result_ PGresult *res = NULL;
@@ -77,15 +78,15 @@ static int find_outbox(struct pg *pg, const PGresult *ticket, struct published *
     pg_param_text(&p, pg_get_text(ticket, 0, 0));
     if (pg_run(pg, "show_outbox", &p, &res, reterr))
         return -1;
-    size_t n = 0;
-    for (; n < (size_t)PQntuples(res) && n < PUBLISHED_MAX; n++) {
-        int row = (int)n;
-        events[n] = (struct published){.topic = (unsigned)pg_get_int8(res, row, 1),
-                                       .written_us = pg_get_int8(res, row, 3)};
-        pg_get_uuid(res, row, 0, events[n].id);
-        snprintf(events[n].type, sizeof events[n].type, "%s", pg_get_text(res, row, 2));
+    *ret_n = (size_t)PQntuples(res);
+    *ret_events = mem_new(*ret_n, sizeof **ret_events);
+    for (int row = 0; row < PQntuples(res); row++) {
+        struct published *e = *ret_events + row;
+        e->topic = (unsigned)pg_get_int8(res, row, 1);
+        e->written_us = pg_get_int8(res, row, 3);
+        pg_get_uuid(res, row, 0, e->id);
+        snprintf(e->type, sizeof e->type, "%s", pg_get_text(res, row, 2));
     }
-    *ret_n = n;
     return 0;
 }
 
@@ -256,6 +257,30 @@ static void find_published(const struct show_conf *conf, struct published *event
     out_progress_end();
 }
 
+static int show(const struct show_conf *conf, struct pg *pg, const PGresult *ticket,
+                struct err *reterr)
+{
+    struct published *published;
+    size_t n;
+    if (find_outbox(pg, ticket, &published, &n, reterr))
+        return -1;
+    json_t *events = json_array();
+    int failed = add_tables(pg, ticket, events, reterr);
+    if (!failed) {
+        find_published(conf, published, n);
+        for (size_t i = 0; i < n; i++)
+            add_published(&conf->common, &published[i], events);
+        sort_events(events);
+        if (conf->json)
+            print_json(ticket, events);
+        else
+            print_text(ticket, events);
+    }
+    json_decref(events);
+    free(published);
+    return failed ? -1 : EXIT_OK;
+}
+
 static int run(const void *arg, char *const *operands, struct err *reterr)
 {
     const struct show_conf *conf = arg;
@@ -263,29 +288,12 @@ static int run(const void *arg, char *const *operands, struct err *reterr)
                                  .stmts = stmts,
                                  .n_stmts = sizeof stmts / sizeof *stmts,
                                  .statement_timeout_ms = STATEMENT_MS};
-    static struct published published[PUBLISHED_MAX];
-    size_t n = 0;
     _cleanup_pg_ struct pg *pg = NULL;
     _cleanup_result_ PGresult *ticket = NULL;
     if (db_open(&pg, &options, CONNECT_WAIT_MS, reterr) ||
-        find_ticket(pg, operands[0], &ticket, reterr) ||
-        find_outbox(pg, ticket, published, &n, reterr))
+        find_ticket(pg, operands[0], &ticket, reterr))
         return -1;
-    json_t *events = json_array();
-    if (add_tables(pg, ticket, events, reterr)) {
-        json_decref(events);
-        return -1;
-    }
-    find_published(conf, published, n);
-    for (size_t i = 0; i < n; i++)
-        add_published(&conf->common, &published[i], events);
-    sort_events(events);
-    if (conf->json)
-        print_json(ticket, events);
-    else
-        print_text(ticket, events);
-    json_decref(events);
-    return EXIT_OK;
+    return show(conf, pg, ticket, reterr);
 }
 
 static const struct opt opts[] = {

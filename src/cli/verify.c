@@ -139,6 +139,7 @@ static void print_json(const struct verify *v, bool ok)
     json_object_set_new(o, "review", json_integer((json_int_t)v->review));
     json_object_set_new(o, "dead", json_integer((json_int_t)v->dead));
     json_object_set_new(o, "stuck", json_integer((json_int_t)v->count[CHECK_STUCK]));
+    json_object_set_new(o, "drained", json_boolean(v->drained));
     if (v->acks_file) {
         json_object_set_new(o, "acks", json_integer((json_int_t)v->acks));
         json_object_set_new(o, "missing_acks", json_integer((json_int_t)v->missing_acks));

@@ -173,6 +173,29 @@ Test(show, every_step_is_said_in_words)
     world_drop(&w);
 }
 
+Test(show, a_ticket_of_many_events_is_shown_whole)
+{
+    struct world w;
+    struct planted p;
+    size_t i;
+    json_t *e;
+    int written = 0;
+    world_make(&w, WORLD_MIGRATED | WORLD_SEEDED);
+    plant_received(&w, &p);
+    free(world_sql(&w,
+                   "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) SELECT "
+                   "'ticket', '%s', 'squad.ticket.parked.v1', '{}' FROM generate_series(1, 300)",
+                   p.id));
+    struct ran r = world_squad(&w, "", "ticket show %s --json --no-kafka", p.ref);
+    json_t *facts = json_loads(r.out, 0, NULL);
+    json_array_foreach(json_object_get(facts, "events"), i, e) written +=
+        strcmp(json_string_value(json_object_get(e, "kind")), "written") == 0;
+    cr_expect_eq(written, 301, "%d\n%s", written, r.err);
+    json_decref(facts);
+    ran_free(&r);
+    world_drop(&w);
+}
+
 Test(status, shows_rows_lag_and_loads)
 {
     struct world w;

@@ -219,6 +219,7 @@ Test(verify, waiting_in_vain_is_not_ok)
     struct verdict v = scene_verify(&s, "--wait 1");
     cr_expect_eq(v.code, 1, "no relay and no group has ever run");
     cr_expect(strstr(v.err, "did not drain within 1 s"), "%s", v.err);
+    cr_expect(json_is_false(json_object_get(v.facts, "drained")), "why it is not ok");
     verdict_free(&v);
     world_drop(&s.w);
 }
