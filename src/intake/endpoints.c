@@ -94,6 +94,8 @@ void endpoint_dispatch(struct request *r)
     } else if (!acceptable(r)) {
         reply_problem(r, PROBLEM_NOT_ACCEPTABLE,
                       "Accept names nothing that this address answers with.");
+    } else if ((route->gives & NEEDS_SEAL) && !seal_ready(r->intake->seal)) {
+        reply_problem(r, PROBLEM_UNAVAILABLE, "Nothing was stored. Please try again in a moment.");
     } else {
         route->handle(r);
     }

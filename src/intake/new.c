@@ -250,10 +250,10 @@ static void post_new(struct request *r)
 }
 
 static const struct route routes[] = {
-    {"GET", "/new", get_new, 0, TAKES_NOTHING, GIVES_HTML},
-    {"POST", "/new", post_new, 0, TAKES_FORM, GIVES_HTML},
-    {"GET", "/new/{}", get_new, 0, TAKES_NOTHING, GIVES_HTML},
-    {"POST", "/new/{}", post_new, 0, TAKES_FORM, GIVES_HTML},
+    {"GET", "/new", get_new, 0, TAKES_NOTHING, GIVES_HTML | NEEDS_SEAL},
+    {"POST", "/new", post_new, 0, TAKES_FORM, GIVES_HTML | NEEDS_SEAL},
+    {"GET", "/new/{}", get_new, 0, TAKES_NOTHING, GIVES_HTML | NEEDS_SEAL},
+    {"POST", "/new/{}", post_new, 0, TAKES_FORM, GIVES_HTML | NEEDS_SEAL},
 };
 
 static const struct pg_stmt *const stmts[] = {&ticket_types, &ticket_quarantine};

@@ -22,8 +22,9 @@ enum takes {
     TAKES_PATCH = 4,
     TAKES_OPTIONAL = 8
 };
-/* Media types that it answers with; problem+json always goes. */
-enum gives { GIVES_JSON = 1, GIVES_HTML = 2, GIVES_TEXT = 4 };
+/* Media types that it answers with; problem+json always goes. NEEDS_SEAL: it makes or opens tokens
+ * of seal.h, so until the secrets are known it is 503, before anything is stored. */
+enum gives { GIVES_JSON = 1, GIVES_HTML = 2, GIVES_TEXT = 4, NEEDS_SEAL = 8 };
 
 struct route {
     const char *method, *pattern; /* {} in the pattern is one path segment */
@@ -37,7 +38,7 @@ struct route {
 /* True when the route is for people: its errors are pages. */
 static inline bool route_is_page(const struct route *route)
 {
-    return route->gives == GIVES_HTML;
+    return (route->gives & ~(unsigned)NEEDS_SEAL) == GIVES_HTML;
 }
 
 struct resource {

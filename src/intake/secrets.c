@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REFRESH_MS = 10000 };
+enum { REFRESH_MS = 10000, MISSING_MS = 1000 };
 
 const struct pg_stmt secrets_stmt = {"secrets", sql_secrets, 0, true};
 
@@ -35,7 +35,7 @@ static void on_timer(void *ctx)
 {
     struct secrets *s = ctx;
     refresh(s);
-    loop_timer_set(s->loop, &s->timer, now_ms() + REFRESH_MS);
+    loop_timer_set(s->loop, &s->timer, now_ms() + (seal_ready(s->seal) ? REFRESH_MS : MISSING_MS));
 }
 
 static void on_rows(struct session_job *job, const PGresult *res, const struct err *err)
@@ -51,6 +51,8 @@ static void on_rows(struct session_job *job, const PGresult *res, const struct e
             memcpy(secret[n++], PQgetvalue(res, row, 0), 32);
     if (n)
         seal_set(s->seal, secret, n);
+    else if (res)
+        LOG(ERROR, "squad.link_secret is empty: no link can be made");
     OPENSSL_cleanse(secret, sizeof secret);
 }
 

@@ -87,7 +87,7 @@ static void get_events(struct request *r)
 
 static const struct route routes[] = {
     {"POST", "/v1/tickets", tickets_post, SCOPE_TICKETS_WRITE, TAKES_JSON | TAKES_FORM,
-     GIVES_JSON | GIVES_HTML},
+     GIVES_JSON | GIVES_HTML | NEEDS_SEAL},
     {"GET", "/v1/tickets", tickets_list, SCOPE_TICKETS_READ, TAKES_NOTHING, GIVES_JSON},
     {"GET", "/v1/tickets/{}", get_ticket, SCOPE_TICKETS_READ, TAKES_NOTHING, GIVES_JSON},
     {"PATCH", "/v1/tickets/{}", tickets_patch, SCOPE_TICKETS_WRITE, TAKES_PATCH | TAKES_JSON,
@@ -96,7 +96,7 @@ static const struct route routes[] = {
      TAKES_JSON | TAKES_OPTIONAL, GIVES_JSON},
     {"GET", "/v1/tickets/{}/events", get_events, SCOPE_TICKETS_READ, TAKES_NOTHING, GIVES_JSON},
     {"POST", "/v1/calls/{}/{}/ticket", tickets_post_call, SCOPE_CALLS_WRITE, TAKES_JSON,
-     GIVES_JSON},
+     GIVES_JSON | NEEDS_SEAL},
 };
 
 static const struct pg_stmt *const stmts[] = {

@@ -107,10 +107,6 @@ static void get_track(struct request *r)
     uint8_t ids[SEAL_SECRETS_MAX][16];
     char list[SEAL_SECRETS_MAX * (UUID_TEXT_LEN + 1) + 3] = "{";
     size_t n = seal_open(r->intake->seal, SEAL_TRACK, r->param[0], ids);
-    if (!seal_ready(r->intake->seal)) {
-        reply_problem(r, PROBLEM_UNAVAILABLE, "Please try again in a moment.");
-        return;
-    }
     for (size_t i = 0; i < n; i++) {
         char id[UUID_TEXT_LEN + 1];
         uuid_format(ids[i], id);
@@ -125,7 +121,7 @@ static void get_track(struct request *r)
 }
 
 static const struct route routes[] = {
-    {"GET", "/t/{}", get_track, 0, TAKES_NOTHING, GIVES_HTML},
+    {"GET", "/t/{}", get_track, 0, TAKES_NOTHING, GIVES_HTML | NEEDS_SEAL},
 };
 static const struct pg_stmt *const stmts[] = {&ticket_track};
 

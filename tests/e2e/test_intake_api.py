@@ -131,6 +131,40 @@ def test_links_of_an_older_secret_still_open(parts):
     assert parts.stop() == 0
 
 
+def test_without_a_secret_nothing_is_stored_and_intake_lives_and_heals(parts):
+    """A ticket that is stored before its link can be made would be answered by nobody."""
+    with parts.db() as db:
+        db.execute("INSERT INTO squad.client (name, key_hash, scopes) VALUES ('bare', sha256('bare'), '{form}')")
+        secrets = db.execute("SELECT value FROM squad.link_secret ORDER BY id").fetchall()
+        db.execute("DELETE FROM squad.link_secret")
+    before = parts.one("SELECT count(*) FROM squad.ticket")
+    try:
+        parts.start(ready=False)
+        c = parts.client()
+        until = time.monotonic() + 10
+        while parts.ready() is None or c.request("GET", "/v1/tickets")[0] != 200:  # the clients are known, secrets are not
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert parts.ready() == 503
+        status, headers, answer = c.post(ticket(4), "bare")
+        assert status == 503 and headers["Retry-After"] and "Nothing was stored" in answer["detail"]
+        assert c.request("POST", "/v1/calls/acme/bare/ticket", ticket(4))[0] == 503
+        for method, path in (("GET", "/new/bare"), ("POST", "/new/bare"), ("GET", "/t/" + "A" * 22)):
+            got = raw(parts, method, path, "token=x" if method == "POST" else None,
+                      {"Content-Type": FORM} if method == "POST" else {})
+            assert got[0] == 503, (method, path, got)
+        c.close()
+        assert parts.intake.poll() is None and parts.one("SELECT count(*) FROM squad.ticket") == before
+    finally:
+        with parts.db() as db:
+            for value, in secrets:
+                db.execute("INSERT INTO squad.link_secret (value) VALUES (%s)", (value,))
+            db.execute("DELETE FROM squad.client WHERE name = 'bare'")
+    parts.wait_ready(5)
+    assert parts.client().post(ticket(4), "bare")[0] == 201
+    assert parts.stop() == 0
+
+
 # --- the form for people ---
 
 
