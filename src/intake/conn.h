@@ -28,7 +28,7 @@ struct conns {
     struct loop_timer sweep_timer;
     struct conn *first, *spare;
     long n, n_requests;
-    size_t bodies_bytes; /* what the bodies of their requests take */
+    size_t bodies_bytes; /* what the bodies of their requests take, or will */
 };
 
 /* Begins to look after deadlines. Borrows the loop. */

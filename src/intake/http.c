@@ -128,6 +128,17 @@ static void find_route(struct http *h, struct request *r, const char *path, cons
         admit_preflight(r, request_keep(r, allow, strlen(allow)));
 }
 
+/* Counted before the first byte of it: many heads may come before any of their bodies. */
+static bool reserve_body(struct http *h, struct request *r)
+{
+    if (h->conns.bodies_bytes + r->gate.length > BODIES_MAX_BYTES)
+        return false;
+    h->conns.bodies_bytes -= r->body.cap;
+    text_room(&r->body, r->gate.length);
+    h->conns.bodies_bytes += r->body.cap;
+    return true;
+}
+
 static enum MHD_Result on_headers(struct http *h, struct request *r, const char *path,
                                   const char *method, const char *version)
 {
@@ -146,21 +157,16 @@ static enum MHD_Result on_headers(struct http *h, struct request *r, const char 
         return refuse(h, r, PROBLEM_LENGTH_REQUIRED, "Send Content-Length and a body.");
     if (!r->reply.status && r->gate.length > BODY_MAX_BYTES)
         reply_problem(r, PROBLEM_TOO_LARGE, "A body must have at most 65536 bytes.");
-    if (!r->reply.status && h->conns.bodies_bytes + r->gate.length > BODIES_MAX_BYTES)
+    if (!r->reply.status && r->gate.length && !reserve_body(h, r))
         reply_problem(r, PROBLEM_BUSY, "Too many bodies are being read. Send the same again.");
     conn_set_deadline(conn_of(r->connection), h->o.body_timeout_ms);
     return MHD_YES;
 }
 
-static void on_body(struct http *h, struct request *r, const char *data, size_t n)
+static void on_body(struct request *r, const char *data, size_t n)
 {
-    if (r->reply.status || r->body.len + n > BODY_MAX_BYTES)
-        return;
-    h->conns.bodies_bytes -= r->body.cap;
-    if (!r->body.len)
-        text_room(&r->body, r->gate.length);
-    text_put(&r->body, data, n);
-    h->conns.bodies_bytes += r->body.cap;
+    if (!r->reply.status && r->body.len + n <= r->gate.length)
+        text_put(&r->body, data, n);
 }
 
 static enum MHD_Result on_complete(struct http *h, struct request *r)
@@ -190,7 +196,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         return on_headers(h, r, path, method, version);
     }
     if (*data_size) {
-        on_body(h, r, data, *data_size);
+        on_body(r, data, *data_size);
         *data_size = 0;
         return MHD_YES;
     }

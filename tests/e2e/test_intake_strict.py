@@ -369,6 +369,21 @@ def test_large_bodies_by_many_are_bounded(parts, many_files):
     assert parts.stop() == 0
 
 
+def test_bodies_are_bounded_though_all_heads_come_before_them(parts, many_files):
+    parts.start("--body-timeout", "9000")
+    held = open_many(parts.port, 2000, raw_requests.POST + b"Content-Length: 65536\r\n\r\n")
+    assert len(held) == 2000
+    assert parts.ready() == 200  # behind them: their heads have been read
+    for s in held:
+        s.sendall(b" " * 65000)
+    assert parts.ready() == 200
+    assert ASAN or parts.rss_kib() < 64 * 1024, parts.rss_kib()
+    for s in held:
+        s.close()
+    assert parts.client().post_surely(ticket(), timeout_s=5)[0] == 201
+    assert parts.stop() == 0
+
+
 def test_term_resets_nobody_not_even_who_was_silent_until_then(parts):
     """Keep-alive clients that send now and then, at the moment of the stop too: an end is a FIN, never a reset."""
     resets, ends, served = [], [], []
