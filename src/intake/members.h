@@ -44,6 +44,9 @@ bool members_read(struct request *r, const struct member *members, size_t n,
 /* An expert's number in the path, as text; NULL: the reply is set. */
 const char *member_expert(struct request *r);
 
-/* "08:00" to "24:00", and "2026-11-24T08:00", with or without seconds left out. */
+/* What PostgreSQL takes, in one form each: "08:00" to "24:00", "2026-11-24" (from the year 1),
+ * "2026-11-24T08:00", and with seconds, a fraction if there is one, and Z or an offset. */
 bool member_clock(const char *text);
+bool member_day(const char *text);
 bool member_local_time(const char *text);
+bool member_time(const char *text);
