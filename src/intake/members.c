@@ -114,22 +114,20 @@ static const char *keep_json(struct request *r, const json_t *value)
 
 static void check_elements(const struct member *m, const json_t *value, struct violations *v)
 {
-    char pointer[96];
+    char parent[64], index[24];
     const char *name, *wrong;
     size_t i;
     json_t *element;
+    snprintf(parent, sizeof parent, "/%s", m->name);
     json_array_foreach(value, i, element) if ((wrong = m->check(NULL, element)))
     {
-        snprintf(pointer, sizeof pointer, "/%s/%zu", m->name, i);
-        violate(v, pointer, "%s", wrong);
+        snprintf(index, sizeof index, "%zu", i);
+        violate_member(parent, index, wrong, v);
     }
     if (!json_is_object(value))
         return;
     json_object_foreach((json_t *)value, name, element) if ((wrong = m->check(name, element)))
-    {
-        snprintf(pointer, sizeof pointer, "/%s/%.64s", m->name, name);
-        violate(v, pointer, "%s", wrong);
-    }
+        violate_member(parent, name, wrong, v);
 }
 
 /* The value as text; NULL: it breaks the rule, which is added. */

@@ -25,7 +25,7 @@ void violate(struct violations *v, const char *pointer, const char *fmt, ...)
     va_end(ap);
 }
 
-void violate_unknown(const char *parent, const char *name, struct violations *v)
+void violate_member(const char *parent, const char *name, const char *detail, struct violations *v)
 {
     char pointer[96];
     size_t n = (size_t)snprintf(pointer, sizeof pointer, "%s/", parent), end = n + POINTER_NAME_MAX;
@@ -43,5 +43,10 @@ void violate_unknown(const char *parent, const char *name, struct violations *v)
             break;
     }
     pointer[n] = '\0';
-    violate(v, pointer, "is not a known member");
+    violate(v, pointer, "%s", detail);
+}
+
+void violate_unknown(const char *parent, const char *name, struct violations *v)
+{
+    violate_member(parent, name, "is not a known member", v);
 }

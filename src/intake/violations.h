@@ -29,5 +29,8 @@ void violations_clear(struct violations *violations);
 void violate(struct violations *violations, const char *pointer, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* name is not a member of the object at pointer parent. */
+/* The member name, which is the client's, of the object at pointer parent; cut between characters,
+ * escaped as RFC 6901 says. violate_unknown: it has no such member. */
+void violate_member(const char *parent, const char *name, const char *detail,
+                    struct violations *violations);
 void violate_unknown(const char *parent, const char *name, struct violations *violations);

@@ -116,3 +116,20 @@ Test(members, a_choice_is_one_of_them)
         cr_expect_str_eq(pointer, "/status");
     }
 }
+
+Test(members, a_pointer_to_a_long_name_is_utf_8_and_escaped)
+{
+    char pointer[200];
+    const char *value;
+    for (int lead = 0; lead < 3; lead++) {
+        char body[400] = "{\"skills\":{\"";
+        memset(body + strlen(body), 'x', (size_t)lead);
+        for (int i = 0; i < 40; i++)
+            strcat(body, "ñ");
+        strcat(body, "\":1}}");
+        cr_expect_eq(try_body(body, &value, pointer), 422);
+        cr_expect(strncmp(pointer, "/skills/", 8) == 0, "%s", pointer);
+    }
+    cr_expect_eq(try_body("{\"skills\":{\"a/b~c\":1}}", &value, pointer), 422);
+    cr_expect_str_eq(pointer, "/skills/a~1b~0c");
+}
