@@ -11,10 +11,12 @@
 
 enum { IN_FLIGHT_MAX = 64, TICK_MS = 100, STATEMENTS_MAX = 64 };
 
+/* Not in struct lookup: a thread that still connects when the program stops reads it. */
+static struct pg_stmt statements[STATEMENTS_MAX];
+static size_t n_statements;
+
 struct lookup {
     struct lookup_options o;
-    struct pg_stmt statements[STATEMENTS_MAX];
-    size_t n_statements;
     struct session *session;
     struct clients *clients;
     struct secrets *secrets;
@@ -142,23 +144,23 @@ static void on_fatal(void *ctx, const struct err *err)
     l->o.on_fatal(l->o.ctx, err);
 }
 
-static void add_statement(struct lookup *l, const struct pg_stmt *stmt)
+static void add_statement(const struct pg_stmt *stmt)
 {
-    for (size_t i = 0; i < l->n_statements; i++)
-        if (strcmp(l->statements[i].name, stmt->name) == 0)
+    for (size_t i = 0; i < n_statements; i++)
+        if (strcmp(statements[i].name, stmt->name) == 0)
             return; /* shared by two resources */
-    if (l->n_statements == STATEMENTS_MAX)
+    if (n_statements == STATEMENTS_MAX)
         abort();
-    l->statements[l->n_statements++] = *stmt;
+    statements[n_statements++] = *stmt;
 }
 
-static void add_statements(struct lookup *l)
+static void add_statements(const struct resource *const *resources)
 {
-    add_statement(l, &secrets_stmt);
-    add_statement(l, &clients_stmt);
-    for (const struct resource *const *r = l->o.resources; *r; r++)
+    add_statement(&secrets_stmt);
+    add_statement(&clients_stmt);
+    for (const struct resource *const *r = resources; *r; r++)
         for (size_t i = 0; i < (*r)->n_stmts; i++)
-            add_statement(l, (*r)->stmts[i]);
+            add_statement((*r)->stmts[i]);
 }
 
 struct lookup *lookup_new(const struct lookup_options *options)
@@ -167,14 +169,14 @@ struct lookup *lookup_new(const struct lookup_options *options)
     l->o = *options;
     l->last = &l->first;
     l->deadline_timer = (struct loop_timer){.fn = on_deadline, .ctx = l};
-    add_statements(l);
+    add_statements(l->o.resources);
     l->session = session_new(&(struct session_options){
         .loop = l->o.loop,
         .name = "lookup",
         .pg = {.conninfo = l->o.db,
                .program = "intake",
-               .stmts = l->statements,
-               .n_stmts = l->n_statements,
+               .stmts = statements,
+               .n_stmts = n_statements,
                .statement_timeout_ms = (int)l->o.request_timeout_ms,
                .setup_sql = "SET plan_cache_mode = force_generic_plan;" PG_STEADY_PLANS},
         .job_timeout_ms = l->o.request_timeout_ms,

@@ -34,8 +34,10 @@ struct session_job {
 
 struct session_options {
     struct loop *loop;
-    const char *name;         /* for the log */
-    struct pg_options pg;     /* borrowed strings live as long as the session */
+    const char *name; /* for the log */
+    /* What it points at lives as long as the program: a thread that connects may outlive the
+     * session. */
+    struct pg_options pg;
     long job_timeout_ms;      /* no answer for so long: the connection is given up */
     void (*on_up)(void *ctx); /* connected, first or again */
     /* A first connection that can never work: the program should exit. */
