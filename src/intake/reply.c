@@ -146,7 +146,8 @@ bool etag_listed(const char *header, const char *version)
 bool reply_etag(struct request *r, const char *version)
 {
     reply_headerf(r, "ETag", "\"%s\"", version);
-    if (r->reply.status != MHD_HTTP_OK || !etag_listed(r->gate.if_none_match, version))
+    bool reads = strcmp(r->route->method, "GET") == 0; /* HEAD too */
+    if (!reads || r->reply.status != MHD_HTTP_OK || !etag_listed(r->gate.if_none_match, version))
         return false;
     r->reply.status = MHD_HTTP_NOT_MODIFIED;
     r->reply.type = NULL;

@@ -56,7 +56,8 @@ void reply_problem(struct request *r, enum problem p, const char *detail);
 void reply_violations(struct request *r, const struct violations *v);
 
 /*
- * Sets the ETag, and turns 200 into 304 when the client has this version (If-None-Match).
+ * Sets the ETag, and turns the 200 of a GET or HEAD into 304 when the client has this version
+ * (If-None-Match).
  * version is what stands between the quotes. Call after the body was put. True: it became 304.
  */
 bool reply_etag(struct request *r, const char *version);

@@ -376,6 +376,15 @@ def test_the_history_of_a_ticket_is_read_in_pages(intake, client):
 # --- corrections ---
 
 
+def test_a_correction_is_answered_with_the_ticket_though_its_new_version_were_known(intake, client):
+    _, _, made = client.post(ticket(2))
+    path, merge = f"/v1/tickets/{made['ref']}", {"Content-Type": "application/merge-patch+json", "If-Match": "*"}
+    status, headers, body = client.request("PATCH", path, {"problem": "No sound"}, merge | {"If-None-Match": "*"})
+    assert status == 200 and body["ref"] == made["ref"] and headers["ETag"]
+    assert client.request("GET", path, headers={"If-None-Match": headers["ETag"]})[0] == 304
+    assert client.request("HEAD", path, headers={"If-None-Match": headers["ETag"]})[0] == 304
+
+
 def patch(client, made, body, etag, type_="application/merge-patch+json"):
     return client.request("PATCH", f"/v1/tickets/{made['ref']}", body,
                           {"Content-Type": type_} | ({"If-Match": etag} if etag else {}))
