@@ -42,7 +42,7 @@ int form_ticket(const struct form *form, const char *const *skip, const char *de
         json_object_set_new(of_customer ? customer : root,
                             f->name + (of_customer ? sizeof prefix - 1 : 0), json_string(f->value));
     }
-    if (json_object_size(customer))
+    if (json_object_size(customer) && !json_object_get(root, "customer")) /* else it is refused */
         json_object_set(root, "customer", customer);
     json_decref(customer);
     return ticket_validate_json(root, default_source, ret, ret_violations);

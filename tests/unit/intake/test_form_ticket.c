@@ -50,6 +50,10 @@ Test(form_ticket, a_name_can_not_reach_into_the_customer_by_json)
 {
     cr_expect_eq(read_ticket("type=tv&area=1&problem=x&customer=%7B%22ref%22%3A1%7D"), -1);
     cr_expect_str_eq(violations.list[0].pointer, "/customer");
+    cr_expect_eq(read_ticket("type=tv&area=1&problem=x&customer=Ana&customer.name=Ana"), -1);
+    cr_expect_str_eq(violations.list[0].pointer, "/customer");
+    cr_expect_eq(read_ticket("type=tv&area=1&problem=x&customer.name=Ana&customer=Ana"), -1);
+    cr_expect_str_eq(violations.list[0].pointer, "/customer");
     cr_expect_eq(read_ticket("type=tv&area=1&problem=x&customer.=y"), -1);
 }
 
