@@ -69,12 +69,17 @@ static void key_of_peer(const struct sockaddr *sa, uint8_t to[ADDRESS_BYTES])
         take_v6(&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, to);
 }
 
-static void key_of_text(const char *text, uint8_t to[ADDRESS_BYTES])
+/* False: it is no address. */
+static bool key_of_text(const char *text, uint8_t to[ADDRESS_BYTES])
 {
     struct in6_addr v6;
     memset(to, 0, ADDRESS_BYTES);
-    if (inet_pton(AF_INET, text, to) != 1 && inet_pton(AF_INET6, text, &v6) == 1)
-        take_v6(&v6, to);
+    if (inet_pton(AF_INET, text, to) == 1)
+        return true;
+    if (inet_pton(AF_INET6, text, &v6) != 1)
+        return false;
+    take_v6(&v6, to);
+    return true;
 }
 
 static bool is_proxy(const struct opt_list *proxies, const struct sockaddr *sa)
@@ -82,35 +87,41 @@ static bool is_proxy(const struct opt_list *proxies, const struct sockaddr *sa)
     uint8_t peer[ADDRESS_BYTES], proxy[ADDRESS_BYTES];
     key_of_peer(sa, peer);
     for (size_t i = 0; i < proxies->n; i++) {
-        key_of_text(proxies->item[i], proxy);
-        if (memcmp(peer, proxy, sizeof peer) == 0)
+        if (key_of_text(proxies->item[i], proxy) && memcmp(peer, proxy, sizeof peer) == 0)
             return true;
     }
     return false;
 }
 
-/* The last address of the list: the one that the proxy itself has seen. */
-static void last_forwarded(const char *list, char *to, size_t size)
+/* The last address of the list, without a port: the one that the proxy itself has seen. Proxies
+ * write 192.0.2.1, 192.0.2.1:51234, 2001:db8::1, [2001:db8::1] and [2001:db8::1]:51234. */
+static bool key_of_forwarded(const char *list, uint8_t to[ADDRESS_BYTES])
 {
+    char text[INET6_ADDRSTRLEN];
     const char *comma = strrchr(list, ','), *s = comma ? comma + 1 : list;
     s += strspn(s, " \t");
     size_t n = strcspn(s, " \t");
-    if (n && n < size) {
-        memcpy(to, s, n);
-        to[n] = '\0';
+    const char *colon = memchr(s, ':', n);
+    if (*s == '[') {
+        n = strcspn(++s, "]");
+        if (!s[n])
+            return false;
+    } else if (colon && !memchr(colon + 1, ':', n - (size_t)(colon + 1 - s))) {
+        n = (size_t)(colon - s);
     }
+    if (n >= sizeof text)
+        return false;
+    memcpy(text, s, n);
+    text[n] = '\0';
+    return key_of_text(text, to);
 }
 
 static void address_key(struct admit *a, const struct request *r, uint8_t to[ADDRESS_BYTES])
 {
-    char text[INET6_ADDRSTRLEN] = "";
     const struct sockaddr *peer = peer_of(r);
-    if (!r->gate.forwarded_for || !is_proxy(&a->o.proxies, peer)) {
+    const char *list = is_proxy(&a->o.proxies, peer) ? r->gate.forwarded_for : NULL;
+    if (!list || !key_of_forwarded(list, to))
         key_of_peer(peer, to);
-        return;
-    }
-    last_forwarded(r->gate.forwarded_for, text, sizeof text);
-    key_of_text(text, to);
 }
 
 /* --- quotas --- */

@@ -136,6 +136,15 @@ def test_an_address_has_its_quota_and_a_proxy_s_word_counts_only_when_it_is_trus
     # Addresses of one IPv6 network count as one.
     codes = [raw(parts.port, "GET", LIVE, {"X-Forwarded-For": f"2001:db8::{n}"})[0] for n in range(4)]
     assert codes == [200] * 3 + [429]
+    # Some proxies write the port too: it is not the address.
+    for address in ("10.1.0.1", "10.1.0.2", "[2001:db8:1::1]", "[2001:db8:2::1]"):
+        codes = [raw(parts.port, "GET", LIVE, {"X-Forwarded-For": f"{address}:{5000 + n}"})[0] for n in range(3)]
+        codes.append(raw(parts.port, "GET", LIVE, {"X-Forwarded-For": address})[0])
+        assert codes == [200] * 3 + [429], address
+    # What names no address counts for the proxy, which has a quota of its own.
+    codes = [raw(parts.port, "GET", LIVE, {"X-Forwarded-For": word})[0] for word in ("unknown", "", "10.1.0.1:5000:x", "[::1", "x" * 99)]
+    assert codes == [200] * 3 + [429] * 2
+    assert raw(parts.port, "GET", LIVE)[0] == 429, "the proxy's own quota"
     assert parts.stop() == 0
 
 
