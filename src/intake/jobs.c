@@ -1,6 +1,7 @@
 /* What happens to a ticket that an expert has, by its reference; and why it is with whom it is. */
 #include "ask.h"
 #include "members.h"
+#include "query.h"
 #include "resources.h"
 #include "route.h"
 #include "sql.h"
@@ -70,7 +71,7 @@ static void put_priority(struct request *r)
 static void get_why(struct request *r)
 {
     const char *ref, *id;
-    if (ticket_named(r, &ref, &id))
+    if (QUERY_EMPTY(r) && ticket_named(r, &ref, &id))
         ASK(r, &why, reply_row, ref, id);
 }
 

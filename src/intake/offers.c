@@ -1,6 +1,7 @@
 /* What an expert's app does with offers: list (long poll), accept, decline. */
 #include "ask.h"
 #include "members.h"
+#include "query.h"
 #include "resources.h"
 #include "route.h"
 #include "sql.h"
@@ -39,7 +40,7 @@ static void on_offers(struct request *r, const PGresult *res)
 
 static void get_offers(struct request *r)
 {
-    const char *expert = me(r);
+    const char *expert = QUERY_KNOWN(r, "expert") ? me(r) : NULL;
     if (expert)
         ASK(r, &offers_list, on_offers, expert);
 }

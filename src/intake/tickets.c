@@ -2,13 +2,12 @@
 #include "tickets.h"
 
 #include "ask.h"
+#include "query.h"
 #include "route.h"
 #include "sql.h"
 #include "ticket.h"
 
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { EVENTS_DEFAULT = 100, EVENTS_MAX = 1000 };
@@ -33,22 +32,6 @@ bool ticket_named(struct request *r, const char **ret_ref, const char **ret_id)
     return *ret_ref || *ret_id;
 }
 
-bool query_number(struct request *r, const char *name, long min, long max, long *value)
-{
-    const char *text = request_arg(r, name);
-    char detail[128], *end;
-    if (!text)
-        return true;
-    long v = strtol(text, &end, 10);
-    if (*text >= '0' && *text <= '9' && !*end && v >= min && v <= max) {
-        *value = v;
-        return true;
-    }
-    snprintf(detail, sizeof detail, "%s must be a whole number from %ld to %ld.", name, min, max);
-    reply_problem(r, PROBLEM_QUERY, detail);
-    return false;
-}
-
 /* (outcome, body, version, id) */
 static void on_ticket(struct request *r, const PGresult *res)
 {
@@ -62,7 +45,7 @@ static void on_ticket(struct request *r, const PGresult *res)
 static void get_ticket(struct request *r)
 {
     const char *ref, *id;
-    if (ticket_named(r, &ref, &id))
+    if (QUERY_EMPTY(r) && ticket_named(r, &ref, &id))
         ASK(r, &ticket_view_stmt, on_ticket, ask_client_id(r), ref, id);
 }
 
@@ -79,7 +62,7 @@ static void get_events(struct request *r)
 {
     const char *ref, *id;
     long after = -1, limit = EVENTS_DEFAULT;
-    if (query_number(r, "after", 0, LONG_MAX, &after) &&
+    if (QUERY_KNOWN(r, "after", "limit") && query_number(r, "after", 0, LONG_MAX, &after) &&
         query_number(r, "limit", 1, EVENTS_MAX, &limit) && ticket_named(r, &ref, &id))
         ASK(r, &ticket_events, on_events, ask_client_id(r), ref, id, request_keepf(r, "%ld", after),
             request_keepf(r, "%ld", limit));

@@ -27,6 +27,3 @@ void ticket_hashes(const struct request *r, const char *key, size_t key_len,
 /* The path's reference as it is stored, or id, kept; the other one is NULL. False: neither, and
  * the reply is 404. */
 bool ticket_named(struct request *r, const char **ret_ref, const char **ret_id);
-
-/* A whole number in the query from min to max. False: it is not, and the reply is 400. */
-bool query_number(struct request *r, const char *name, long min, long max, long *value);

@@ -2,7 +2,7 @@
 #include "tickets.h"
 
 #include "ask.h"
-#include "form.h"
+#include "query.h"
 #include "seal.h"
 #include "sql.h"
 #include "state.h"
@@ -14,33 +14,6 @@
 enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 200, LOOK_AT_MAX = 20000, CURSOR_LEN = 22 };
 
 const struct pg_stmt tickets_page_stmt = {"tickets_page", sql_tickets_page, 6, false};
-
-/* A misspelt filter must not look like no filter. */
-static bool known_parameters(struct request *r)
-{
-    static const char *const known[] = {"cursor", "state", "customer", "limit"};
-    struct form form;
-    const char *why = NULL;
-    char detail[160] = "";
-    if (!r->query)
-        return true;
-    if (form_urlencoded(r->query, strlen(r->query), &form, &why))
-        snprintf(detail, sizeof detail, "The query %s.", why);
-    for (size_t i = 0; !why && i < form.n; i++) {
-        size_t k = 0;
-        while (k < 4 && strcmp(form.field[i].name, known[k]) != 0)
-            k++;
-        if (k == 4)
-            snprintf(detail, sizeof detail,
-                     "%s is not a parameter: cursor, state, customer, limit are.",
-                     form.field[i].name);
-    }
-    if (!why)
-        form_free(&form);
-    if (detail[0])
-        reply_problem(r, PROBLEM_QUERY, detail);
-    return !detail[0];
-}
 
 /* The cursor is the id of the last ticket looked at. False: it is not one of ours. */
 static bool read_cursor(struct request *r, const char **ret_id)
@@ -121,8 +94,8 @@ void tickets_list(struct request *r)
 {
     const char *before, *state;
     long limit = LIMIT_DEFAULT;
-    if (known_parameters(r) && read_cursor(r, &before) && read_state(r, &state) &&
-        query_number(r, "limit", 1, LIMIT_MAX, &limit))
+    if (QUERY_KNOWN(r, "cursor", "state", "customer", "limit") && read_cursor(r, &before) &&
+        read_state(r, &state) && query_number(r, "limit", 1, LIMIT_MAX, &limit))
         ASK(r, &tickets_page_stmt, on_page, ask_client_id(r), before, state,
             request_arg(r, "customer"), request_keepf(r, "%ld", limit),
             request_keepf(r, "%d", LOOK_AT_MAX));

@@ -353,6 +353,22 @@ def test_a_query_that_breaks_a_rule_is_refused_by_name(client, query):
     assert status == 400 and p["type"] == "/problems/query" and p["detail"]
 
 
+@pytest.mark.parametrize("path,names", [
+    ("/events?limt=5", "limt is not a parameter: after, limit are."), ("/events?limit=%zz", "broken"), ("?wait=20", "wait"),
+    ("?%", "broken"), ("?" + "&".join(f"a{n}=1" for n in range(100)), "too many fields"),
+], ids=["misspelt", "broken-value", "of-a-header", "broken", "too-many"])
+def test_no_parameter_is_overlooked(client, path, names):
+    _, _, made = client.post(ticket(1), "parameters")
+    status, _, p = client.request("GET", f"/v1/tickets/{made['ref']}{path}")
+    assert status == 400 and p["type"] == "/problems/query" and names in p["detail"], p
+
+
+def test_what_a_mail_program_adds_to_a_link_does_no_harm(intake, client):
+    _, _, made = client.post(ticket(1), "parameters")
+    assert raw(intake, "GET", made["tracking"] + "?utm_source=mail")[0] == 200
+    assert raw(intake, "GET", "/livez?now=1")[0] == 200
+
+
 def test_the_history_of_a_ticket_is_read_in_pages(intake, client):
     _, _, made = client.post(ticket(1))
     with intake.db() as db:
