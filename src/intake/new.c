@@ -127,10 +127,19 @@ static void read_draft(struct request *r, struct draft *d)
     if (form_read(r->body.data ? r->body.data : "", r->body.len, r->gate.content_type, &d->form,
                   &d->v))
         return;
-    if (form_token_read(r->intake->seal, form_value(&d->form, token_field), r->client_id, now_s(),
-                        &token))
+    switch (form_token_read(r->intake->seal, form_value(&d->form, token_field), r->client_id,
+                            now_s(), &token)) {
+    case FORM_TOKEN_GOOD:
+        break;
+    case FORM_TOKEN_OLD:
         d->message = "This form had been open for too long. What you wrote is still here: please "
                      "send it again.";
+        break;
+    case FORM_TOKEN_FORGED:
+        d->message = "This form did not come from here, or not whole. What you wrote is still "
+                     "here: please send it again.";
+        break;
+    }
     if (form_ticket(&d->form, own_fields, "web", &fields, &d->v) == 0)
         ticket_fields_free(&fields);
     else
