@@ -2,8 +2,8 @@
 # The kept corpus is tests/fuzz/corpus; the unit tests replay it.
 .PHONY: fuzz fuzz-keep
 SECONDS_EACH ?= 600
-FUZZED := gate validate violations json_place scan form media accept text problem
-FUZZ_SOURCES := tests/fuzz/intake.c $(FUZZED:%=src/intake/%.c) src/common/mem.c src/common/ticket.c
+FUZZED := gate validate violations json_place scan form hex media accept text problem
+FUZZ_SOURCES := tests/fuzz/intake.c $(FUZZED:%=src/intake/%.c) src/common/mem.c src/common/ticket.c src/common/utf8.c
 
 $(B)/fuzz/intake: $(FUZZ_SOURCES) $(wildcard src/intake/*.h)
 	@tools/need clang-14 libclang-rt-14-dev

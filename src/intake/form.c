@@ -1,40 +1,14 @@
 #include "form.h"
 
+#include "hex.h"
 #include "mem.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 enum { BOUNDARY_MAX = 70 };
-
-/* Length of the character at s, of n bytes left; 0: not one. */
-static size_t utf8_char(const unsigned char *s, size_t n)
-{
-    unsigned char c = s[0];
-    size_t len = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-    if (len == 0 || len > n)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((c == 0xe0 && s[1] < 0xa0) || (c == 0xed && s[1] > 0x9f) || (c == 0xf0 && s[1] < 0x90) ||
-        (c == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return len;
-}
-
-bool form_utf8(const char *s, size_t n)
-{
-    while (n) {
-        size_t len = *s ? utf8_char((const unsigned char *)s, n) : 0;
-        if (!len)
-            return false;
-        s += len;
-        n -= len;
-    }
-    return true;
-}
 
 void form_free(struct form *form)
 {
@@ -58,7 +32,7 @@ static const char *add(struct form *form, const char *name, size_t name_len, con
         return "has too many fields";
     if (name_len < 1 || name_len > FORM_NAME_MAX)
         return "has a field whose name is empty or too long";
-    if (!form_utf8(name, name_len) || !form_utf8(value, value_len))
+    if (!utf8_valid(name, name_len) || !utf8_valid(value, value_len))
         return "is not UTF-8, or contains NUL";
     if (form_value(form, name))
         return "has a field twice";
@@ -75,21 +49,14 @@ static int refuse(struct form *form, const char *why, const char **ret_why)
 
 /* --- application/x-www-form-urlencoded --- */
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Decodes in place and ends with a NUL, for which the caller has room. -1: a broken escape. */
 static long decode(char *s, size_t n)
 {
     size_t o = 0;
     for (size_t i = 0; i < n; i++, o++) {
         if (s[i] == '%') {
-            int hi = i + 2 < n ? hex(s[i + 1]) : -1, lo = i + 2 < n ? hex(s[i + 2]) : -1;
+            int hi = i + 2 < n ? hex_digit(s[i + 1]) : -1,
+                lo = i + 2 < n ? hex_digit(s[i + 2]) : -1;
             if (hi < 0 || lo < 0)
                 return -1;
             s[o] = (char)(hi << 4 | lo);

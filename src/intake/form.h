@@ -33,6 +33,3 @@ void form_free(struct form *form);
 
 /* Value of the first field of this name, or NULL. */
 const char *form_value(const struct form *form, const char *name);
-
-/* Well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong) without NUL. */
-bool form_utf8(const char *s, size_t n);

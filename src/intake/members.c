@@ -1,5 +1,7 @@
 #include "members.h"
 
+#include "utf8.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -96,14 +98,6 @@ static bool is_choice(const char *choices, const char *text)
     return false;
 }
 
-static size_t characters(const char *text)
-{
-    size_t n = 0;
-    for (; *text; text++)
-        n += ((unsigned char)*text & 0xC0) != 0x80;
-    return n;
-}
-
 static const char *keep_json(struct request *r, const json_t *value)
 {
     char *text = json_dumps(value, JSON_COMPACT);
@@ -139,7 +133,7 @@ static const char *take(struct request *r, const struct member *m, const json_t 
     snprintf(pointer, sizeof pointer, "/%s", m->name);
     switch (m->kind) {
     case MEMBER_TEXT:
-        if (text && *text && characters(text) <= (size_t)m->max)
+        if (text && *text && utf8_length(text) <= (size_t)m->max)
             return request_keep(r, text, strlen(text));
         violate(v, pointer, "must have 1 to %.0f characters", m->max);
         return NULL;

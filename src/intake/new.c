@@ -6,6 +6,7 @@
 #include "ask.h"
 #include "form_ticket.h"
 #include "form_token.h"
+#include "hex.h"
 #include "intake.h"
 #include "page.h"
 #include "route.h"
@@ -173,11 +174,11 @@ static void get_new(struct request *r)
 
 /* --- what was sent --- */
 
-static char *hex(struct request *r, const uint8_t *data, size_t n)
+/* As PostgreSQL reads bytea. */
+static char *bytea(struct request *r, const uint8_t *data, size_t n)
 {
     char text[2 * BODY_HASH_BYTES + 1];
-    for (size_t i = 0; i < n; i++)
-        snprintf(text + 2 * i, 3, "%02x", data[i]);
+    hex_put(text, data, n);
     return request_keepf(r, "\\x%s", text);
 }
 
@@ -220,8 +221,8 @@ static void quarantine(struct request *r, const char *key, size_t key_len)
     ticket_ref_make(id, ref);
     ticket_hashes(r, key, key_len, key_hash, body_hash);
     ASK(r, &ticket_quarantine, on_quarantined, request_keep(r, text, UUID_TEXT_LEN),
-        request_keep(r, ref, TICKET_REF_LEN), ask_client_id(r), hex(r, key_hash, sizeof key_hash),
-        hex(r, body_hash, sizeof body_hash), columns(r), r->actor, r->traceparent);
+        request_keep(r, ref, TICKET_REF_LEN), ask_client_id(r), bytea(r, key_hash, sizeof key_hash),
+        bytea(r, body_hash, sizeof body_hash), columns(r), r->actor, r->traceparent);
 }
 
 static void take(struct request *r, const struct form *form)

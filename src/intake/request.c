@@ -2,6 +2,7 @@
 
 #include "accept.h"
 #include "form.h"
+#include "hex.h"
 #include "mem.h"
 
 #include <stdarg.h>
@@ -95,16 +96,6 @@ void request_pool_free(void)
     pooled = 0;
 }
 
-static void put_hex(char *to, const uint8_t *from, size_t n)
-{
-    static const char hex[] = "0123456789abcdef";
-    for (size_t i = 0; i < n; i++) {
-        *to++ = hex[from[i] >> 4];
-        *to++ = hex[from[i] & 15];
-    }
-    *to = '\0';
-}
-
 void request_identify(struct request *r)
 {
     uint8_t a[16], b[16];
@@ -113,16 +104,16 @@ void request_identify(struct request *r)
     if (g->request_id && request_id_valid(g->request_id))
         memcpy(r->request_id, g->request_id, strlen(g->request_id) + 1);
     else
-        put_hex(r->request_id, a, sizeof a);
+        hex_put(r->request_id, a, sizeof a);
     if (g->traceparent && traceparent_valid(g->traceparent)) {
         memcpy(r->traceparent, g->traceparent, sizeof r->traceparent);
         return;
     }
     uuid7_make(b);
     memcpy(r->traceparent, "00-", 3);
-    put_hex(r->traceparent + 3, a, 16);
+    hex_put(r->traceparent + 3, a, 16);
     r->traceparent[35] = '-';
-    put_hex(r->traceparent + 36, b + 8, 8);
+    hex_put(r->traceparent + 36, b + 8, 8);
     memcpy(r->traceparent + 52, "-01", 4);
 }
 

@@ -1,16 +1,10 @@
 #include "route.h"
 
+#include "hex.h"
 #include "request.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static int hex_value(char c)
-{
-    const char *hex = "0123456789abcdef0123456789ABCDEF";
-    const char *at = c ? strchr(hex, c) : NULL;
-    return at ? (int)(at - hex) % 16 : -1;
-}
 
 /* Undoes percent-encoding of one segment. False when it is wrong, empty or too long. */
 static bool decode(const char *s, size_t n, char to[PARAM_MAX_BYTES])
@@ -21,8 +15,8 @@ static bool decode(const char *s, size_t n, char to[PARAM_MAX_BYTES])
             return false;
         to[o] = s[i];
         if (s[i] == '%') {
-            int hi = i + 2 < n ? hex_value(s[i + 1]) : -1;
-            int lo = i + 2 < n ? hex_value(s[i + 2]) : -1;
+            int hi = i + 2 < n ? hex_digit(s[i + 1]) : -1;
+            int lo = i + 2 < n ? hex_digit(s[i + 2]) : -1;
             if (hi < 0 || lo < 0 || (hi == 0 && lo == 0))
                 return false;
             to[o] = (char)(hi << 4 | lo);

@@ -1,6 +1,7 @@
 #include "scan.h"
 
-#include "form.h"
+#include "hex.h"
+#include "utf8.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -31,11 +32,7 @@ static int hex4(const char *p, const char *end)
     if (end - p < 4)
         return -1;
     for (int i = 0; i < 4; i++) {
-        char c = p[i];
-        int digit = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                           : -1;
+        int digit = hex_digit(p[i]);
         if (digit < 0)
             return -1;
         v = v << 4 | digit;
@@ -100,7 +97,7 @@ static char *take_string(struct scan *s)
         return NULL;
     s->at++;
     *to = '\0';
-    return bits < 0x80 || form_utf8(text, (size_t)(to - text)) ? text : NULL;
+    return bits < 0x80 || utf8_valid(text, (size_t)(to - text)) ? text : NULL;
 }
 
 static bool take_null(struct scan *s)

@@ -3,6 +3,7 @@
 #include "json_place.h"
 #include "mem.h"
 #include "scan.h"
+#include "utf8.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -10,14 +11,6 @@
 #include <string.h>
 
 enum { IDEMPOTENCY_KEY_MAX = 255 };
-
-static size_t characters(const char *s)
-{
-    size_t n = 0;
-    for (; *s; s++)
-        n += ((unsigned char)*s & 0xc0) != 0x80;
-    return n;
-}
 
 /* What a field may hold beyond its length. Return the rule that s breaks, or NULL. */
 typedef const char *rule_fn(const char *s);
@@ -100,7 +93,7 @@ enum {
 static void check_text(const struct field *f, const char *s, struct ticket_fields *out,
                        struct violations *v)
 {
-    size_t n = characters(s);
+    size_t n = utf8_length(s);
     if (n < f->min_chars || n > f->max_chars) {
         violate(v, f->pointer, "must have %zu to %zu characters, has %zu", f->min_chars,
                 f->max_chars, n);

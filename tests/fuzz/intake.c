@@ -8,6 +8,7 @@
 #include "form.h"
 #include "gate.h"
 #include "media.h"
+#include "utf8.h"
 #include "validate.h"
 
 #include <stdint.h>
@@ -118,8 +119,8 @@ static void check_form(const struct form *form)
     PROMISE(form->n <= FORM_FIELDS_MAX);
     for (size_t i = 0; i < form->n; i++) {
         const struct form_field *f = &form->field[i];
-        PROMISE(f->name[0] && form_utf8(f->name, strlen(f->name)));
-        PROMISE(form_utf8(f->value, strlen(f->value)));
+        PROMISE(f->name[0] && utf8_valid(f->name, strlen(f->name)));
+        PROMISE(utf8_valid(f->value, strlen(f->value)));
         PROMISE(form_value(form, f->name) == f->value);
     }
 }
@@ -192,7 +193,7 @@ static void check_text(const char *s, size_t max_chars, bool required)
     PROMISE(s || !required);
     if (!s)
         return;
-    PROMISE(form_utf8(s, strlen(s)));
+    PROMISE(utf8_valid(s, strlen(s)));
     for (const char *c = s; *c; c++)
         n += ((unsigned char)*c & 0xc0) != 0x80;
     PROMISE(n >= 1 && n <= max_chars);
@@ -241,7 +242,7 @@ static void fuzz_json(const uint8_t *data, size_t size)
     } else {
         PROMISE(v.n > 0 && v.n <= VIOLATIONS_MAX);
         for (size_t i = 0; i < v.n; i++)
-            PROMISE(form_utf8(v.list[i].pointer, strlen(v.list[i].pointer)));
+            PROMISE(utf8_valid(v.list[i].pointer, strlen(v.list[i].pointer)));
     }
     free(body);
 }
