@@ -3,7 +3,6 @@
 #include "crash.h"
 #include "kafka.h"
 #include "log.h"
-#include "loop.h"
 #include "mem.h"
 #include "text.h"
 
@@ -28,7 +27,8 @@ struct producer {
     rd_kafka_t *rk;
     rd_kafka_topic_t *topic[TOPIC_COUNT];
     const struct topics *topics;
-    char txn[24]; /* number of the open transaction, as header value */
+    char txn[24];        /* number of the open transaction, as header value */
+    struct pulse *pulse; /* may be NULL */
     bool disturbed;
     int64_t refused_seq;
 };
@@ -54,10 +54,11 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 static rd_kafka_conf_t *make_conf(struct producer *p, const struct producer_options *o,
                                   struct err *reterr)
 {
-    char id[TOPIC_NAME_MAX], timeout[16], limit[16];
+    char id[TOPIC_NAME_MAX], timeout[16], limit[16], queue_kib[16];
     snprintf(id, sizeof id, "%s-relay-%c", o->common->topic_prefix, 'a' + o->index);
     snprintf(timeout, sizeof timeout, "%d", o->transaction_ms);
     snprintf(limit, sizeof limit, "%d", o->topics->message_max_bytes);
+    snprintf(queue_kib, sizeof queue_kib, "%d", TOPIC_MESSAGE_MAX_BYTES / 1024);
     const char *const pairs[] = {
         "transactional.id",
         id,
@@ -76,7 +77,7 @@ static rd_kafka_conf_t *make_conf(struct producer *p, const struct producer_opti
         "queue.buffering.max.messages",
         "20000",
         "queue.buffering.max.kbytes",
-        "32768",
+        queue_kib,
         "batch.num.messages",
         "5000",
         NULL,
@@ -90,8 +91,7 @@ static rd_kafka_conf_t *make_conf(struct producer *p, const struct producer_opti
     return conf;
 }
 
-static int init_transactions(struct producer *p, struct loop *loop, int timeout_ms,
-                             struct err *reterr)
+static int init_transactions(struct producer *p, int timeout_ms, struct err *reterr)
 {
     uint64_t until = now_ms() + (uint64_t)timeout_ms;
     CRASH_POINT("relay.init.before");
@@ -100,10 +100,8 @@ static int init_transactions(struct producer *p, struct loop *loop, int timeout_
         CRASH_POINT("relay.init.after");
         if (!error)
             return 0;
-        if (loop)
-            loop_once(loop, 0);
-        bool again = rd_kafka_error_is_retriable(error) && now_ms() < until &&
-                     !(loop && loop_stopping(loop));
+        bool again = pulse_beat(p->pulse, NULL) == 0 && rd_kafka_error_is_retriable(error) &&
+                     now_ms() < until;
         kafka_err_take(reterr, error, "take over the relay's transactions");
         if (!again)
             return -1;
@@ -115,18 +113,18 @@ int producer_open(struct producer **ret, const struct producer_options *options,
 {
     struct producer *p = mem_new(1, sizeof *p);
     p->topics = options->topics;
+    p->pulse = options->pulse;
     p->refused_seq = -1;
     rd_kafka_conf_t *conf = make_conf(p, options, reterr);
-    const char *names[TOPIC_COUNT + 1] = {0};
-    for (int i = 0; i < TOPIC_COUNT; i++)
-        names[i] = options->topics->name[i];
-    if (!conf || kafka_open(&p->rk, RD_KAFKA_PRODUCER, conf, names, timeout_ms, reterr)) {
+    int counts[TOPIC_COUNT];
+    if (!conf || kafka_open(&p->rk, RD_KAFKA_PRODUCER, conf, NULL, timeout_ms, reterr) ||
+        topics_ask(options->topics, p->rk, counts, p->pulse, timeout_ms, reterr)) {
         producer_close(p);
         return -1;
     }
     for (int i = 0; i < TOPIC_COUNT; i++)
         p->topic[i] = rd_kafka_topic_new(p->rk, options->topics->name[i], NULL);
-    if (init_transactions(p, options->loop, timeout_ms, reterr)) {
+    if (init_transactions(p, timeout_ms, reterr)) {
         producer_close(p);
         return -1;
     }
@@ -174,6 +172,10 @@ static int produce(struct producer *p, int topic, int partition, const char *key
             if (code == RD_KAFKA_RESP_ERR__FATAL) /* which one: fencing is not got over as others */
                 code = rd_kafka_fatal_error(p->rk, NULL, 0);
             return kafka_err(reterr, code, "send to topic %s", p->topics->name[topic]);
+        }
+        if (!pulse_go_on(p->pulse)) {
+            rd_kafka_headers_destroy(headers);
+            return err_set(reterr, ERR_RETRY, "stopping");
         }
         rd_kafka_poll(p->rk, QUEUE_FULL_WAIT_MS);
     }

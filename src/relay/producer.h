@@ -2,15 +2,15 @@
  * producer.h - one transactional producer of the pair.
  *
  * Transaction n is sent by producer n % 2, and begins only when the commit of
- * n - 1 has returned. After any error the pair is destroyed and made again;
- * there is no abort here.
+ * n - 1 has returned. After any error the pair is destroyed and made again.
+ * Only a barrier is ever aborted.
  */
 #pragma once
 
 #include "err.h"
-#include "loop.h"
 #include "opt.h"
 #include "outbox.h"
+#include "pulse.h"
 #include "topics.h"
 
 #include <librdkafka/rdkafka.h>
@@ -23,9 +23,9 @@ struct producer;
 struct producer_options {
     const struct conf_common *common;
     const struct topics *topics;
-    int index;          /* 0 or 1: PREFIX-relay-a, PREFIX-relay-b */
-    int transaction_ms; /* transaction.timeout.ms */
-    struct loop *loop;  /* asked to stop: it is given up; may be NULL */
+    int index;           /* 0 or 1: PREFIX-relay-a, PREFIX-relay-b */
+    int transaction_ms;  /* transaction.timeout.ms */
+    struct pulse *pulse; /* asked to stop: it is given up; may be NULL */
 };
 
 /* Makes the handle and init_transactions, which fences every older producer with the same id.

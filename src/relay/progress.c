@@ -113,14 +113,14 @@ static int read_position(struct recovery *r, struct position *ret, bool *ret_fou
 }
 
 int progress_recover(const struct conf_common *common, const struct topics *topics,
-                     struct producer *const pair[2], struct loop *loop, uint64_t known_txn,
+                     struct producer *const pair[2], struct pulse *pulse, uint64_t known_txn,
                      struct position *ret, bool *ret_found, struct err *reterr)
 {
     struct recovery *r = mem_new(1, sizeof *r);
     r->common = common;
     r->topics = topics;
     r->pair = pair;
-    r->loop = loop;
+    r->pulse = pulse;
     r->known_txn = known_txn;
     int failed = recovery_open(r, reterr) || settle_all(r, reterr) || recovery_resend(r, reterr) ||
                  read_position(r, ret, ret_found, reterr);

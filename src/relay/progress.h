@@ -7,7 +7,6 @@
  */
 #pragma once
 
-#include "loop.h"
 #include "opt.h"
 #include "position.h"
 #include "producer.h"
@@ -19,5 +18,5 @@
  * later than the position are visible. Kafka not answering, or a transaction that stays open:
  * ERR_RETRY, as when the loop is asked to stop. */
 int progress_recover(const struct conf_common *common, const struct topics *topics,
-                     struct producer *const pair[2], struct loop *loop, uint64_t known_txn,
+                     struct producer *const pair[2], struct pulse *pulse, uint64_t known_txn,
                      struct position *ret, bool *ret_found, struct err *reterr);

@@ -3,8 +3,8 @@
  */
 #pragma once
 
-#include "loop.h"
 #include "producer.h"
+#include "pulse.h"
 #include "settle.h"
 
 enum { RECOVERY_PARTITIONS_MAX = 512, RECOVERY_QUERY_MS = 5000, RECOVERY_SCAN_MS = 15000 };
@@ -23,7 +23,7 @@ struct recovery {
     const struct conf_common *common;
     const struct topics *topics;
     struct producer *const *pair;
-    struct loop *loop;
+    struct pulse *pulse;
     uint64_t known_txn;
     rd_kafka_t *committed, *uncommitted;
     struct part part[RECOVERY_PARTITIONS_MAX];
@@ -66,7 +66,7 @@ int recovery_resend(struct recovery *r, struct err *reterr);
 /* producer_commit's keep_waiting: until *ctx, a monotonic time in ms, and not when stopping for
  * long. */
 struct recovery_wait {
-    const struct recovery *r;
+    struct recovery *r;
     uint64_t until_ms;
 };
 bool recovery_keep_waiting(void *ctx);

@@ -35,6 +35,7 @@ struct relay {
     const struct relay_conf *conf;
     struct loop *loop;
     struct leader leader;
+    struct pulse pulse;
     struct topics topics;
     struct producer *pair[2];
     struct position at; /* as in Kafka, or ahead of it by windows that held no row */
@@ -66,10 +67,9 @@ static int open_pair(struct relay *r, struct err *reterr)
                                      .topics = &r->topics,
                                      .index = i,
                                      .transaction_ms = (int)r->conf->transaction_ms,
-                                     .loop = r->loop};
+                                     .pulse = &r->pulse};
         if (producer_open(&r->pair[i], &o, OPEN_TIMEOUT_MS, reterr))
             return -1;
-        leader_keep(&r->leader);
     }
     return 0;
 }
@@ -82,7 +82,7 @@ static int load_topics(struct relay *r, struct err *reterr)
     topics_name(&r->topics, r->conf->common.topic_prefix);
     if (!conf || kafka_open(&rk, RD_KAFKA_PRODUCER, conf, NULL, OPEN_TIMEOUT_MS, reterr))
         return -1;
-    int failed = topics_load(&r->topics, rk, OPEN_TIMEOUT_MS / 2, reterr);
+    int failed = topics_load(&r->topics, rk, &r->pulse, OPEN_TIMEOUT_MS, reterr);
     kafka_close(rk, OPEN_TIMEOUT_MS);
     return failed;
 }
@@ -116,7 +116,7 @@ static int recover(struct relay *r, struct err *reterr)
         leader_copied(&r->leader, r->conf->common.topic_prefix, &rows, &txn, reterr))
         return -1;
     CRASH_POINT("relay.position.before");
-    if (progress_recover(&r->conf->common, &r->topics, r->pair, r->loop, txn, &r->at, &found,
+    if (progress_recover(&r->conf->common, &r->topics, r->pair, &r->pulse, txn, &r->at, &found,
                          reterr))
         return -1;
     CRASH_POINT("relay.position.after");
@@ -137,13 +137,16 @@ static int recover(struct relay *r, struct err *reterr)
     return 0;
 }
 
+static void keep_session(void *ctx)
+{
+    struct relay *r = ctx;
+    leader_keep(&r->leader);
+}
+
 static bool keep_waiting(void *ctx)
 {
     struct relay *r = ctx;
-    loop_once(r->loop, 0);
-    leader_keep(&r->leader);
-    uint64_t since = loop_stopping_since_ms(r->loop);
-    return !since || now_ms() - since < (uint64_t)r->conf->common.shutdown_ms;
+    return pulse_go_on(&r->pulse);
 }
 
 static int send_row(struct relay *r, struct producer *p, const struct outbox_row *row,
@@ -396,6 +399,8 @@ int relay_run(const struct relay_conf *conf, struct loop *loop, struct err *rete
     struct err err = {0};
     bool drained = false;
     int failed = 0;
+    r.pulse = (struct pulse){
+        .loop = loop, .shutdown_ms = conf->common.shutdown_ms, .keep = keep_session, .ctx = &r};
     r.leader.conf = &conf->common;
     r.leader.timeout_ms = conf->leader_ms;
     while (!loop_stopping(loop) && !(conf->common.drain && drained)) {

@@ -13,23 +13,10 @@ enum {
     TAIL_MAX_OFFSETS = 65536, /* of a data partition: a few transactions */
 };
 
-/* Nothing is begun here that could be cut off. */
-static bool stopping(const struct recovery *r, struct err *reterr)
-{
-    if (r->loop)
-        loop_once(r->loop, 0);
-    return r->loop && loop_stopping(r->loop) && err_set(reterr, ERR_RETRY, "stopping");
-}
-
 bool recovery_keep_waiting(void *ctx)
 {
     const struct recovery_wait *w = ctx;
-    struct loop *loop = w->r->loop;
-    if (loop)
-        loop_once(loop, 0);
-    uint64_t since = loop ? loop_stopping_since_ms(loop) : 0;
-    return now_ms() < w->until_ms &&
-           (!since || now_ms() - since < (uint64_t)w->r->common->shutdown_ms);
+    return pulse_go_on(w->r->pulse) && now_ms() < w->until_ms;
 }
 
 static int open_reader(const struct recovery *r, const char *isolation, rd_kafka_t **ret,
@@ -98,7 +85,7 @@ static int load_offsets(struct recovery *r, bool *ret_stable, struct err *reterr
     for (int i = 0; i < r->n; i++) {
         struct part *p = &r->part[i];
         const char *topic = r->topics->name[p->topic];
-        if (stopping(r, reterr))
+        if (pulse_beat(r->pulse, reterr)) /* nothing is begun here that could be cut off */
             return -1;
         int64_t low;
         rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
@@ -175,7 +162,7 @@ int recovery_scan(struct recovery *r, rd_kafka_t *reader, recovery_message_fn *o
     while (left > 0) {
         __attribute__((cleanup(kafka_message_freep))) rd_kafka_message_t *msg =
             rd_kafka_consumer_poll(reader, 200);
-        if (stopping(r, reterr))
+        if (pulse_beat(r->pulse, reterr))
             return -1;
         if (now_ms() > deadline)
             return err_set(reterr, ERR_RETRY,

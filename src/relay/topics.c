@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CALL_MAX_MS = 5000 }; /* nothing else is done meanwhile */
+
 static const char *const suffixes[TOPIC_COUNT] = {"tickets", "experts", "notices", "dead",
                                                   "relay.progress"};
 
@@ -80,18 +82,34 @@ static int load_limit(struct topics *t, rd_kafka_t *rk, int timeout_ms, struct e
                   t->message_max_bytes, TOPIC_MESSAGE_MIN_BYTES);
         return err_hint(reterr, "Raise it by Kafka's kafka-configs.");
     }
+    if (t->message_max_bytes > TOPIC_MESSAGE_MAX_BYTES)
+        t->message_max_bytes = TOPIC_MESSAGE_MAX_BYTES;
     return 0;
 }
 
-int topics_load(struct topics *t, rd_kafka_t *rk, int timeout_ms, struct err *reterr)
+int topics_ask(const struct topics *t, rd_kafka_t *rk, int ret_partitions[TOPIC_COUNT],
+               struct pulse *pulse, int timeout_ms, struct err *reterr)
 {
-    for (int i = 0; i < TOPIC_COUNT; i++)
-        if (kafka_partitions(rk, t->name[i], timeout_ms, &t->partitions[i], reterr))
+    uint64_t now = now_ms(), until = now + (uint64_t)timeout_ms;
+    for (int i = 0; i < TOPIC_COUNT; i++, now = now_ms()) {
+        int left_ms = now < until ? (int)(until - now) : 1;
+        if (pulse_beat(pulse, reterr) ||
+            kafka_partitions(rk, t->name[i], left_ms < CALL_MAX_MS ? left_ms : CALL_MAX_MS,
+                             &ret_partitions[i], reterr))
             return -1;
+    }
+    return pulse_beat(pulse, reterr);
+}
+
+int topics_load(struct topics *t, rd_kafka_t *rk, struct pulse *pulse, int timeout_ms,
+                struct err *reterr)
+{
+    if (topics_ask(t, rk, t->partitions, pulse, timeout_ms, reterr))
+        return -1;
     if (t->partitions[TOPIC_PROGRESS] != 1) {
         err_fatal(reterr, EXIT_KAFKA, "topic %s has %d partitions, it must have 1",
                   t->name[TOPIC_PROGRESS], t->partitions[TOPIC_PROGRESS]);
         return err_hint(reterr, "Run: squad topics");
     }
-    return load_limit(t, rk, timeout_ms, reterr);
+    return load_limit(t, rk, timeout_ms < CALL_MAX_MS ? timeout_ms : CALL_MAX_MS, reterr);
 }

@@ -90,6 +90,27 @@ def test_a_frozen_leader_loses_the_lead_by_itself(w):
     assert one.stop() == 0 and w.check() == 31
 
 
+def test_a_relay_keeps_the_lead_while_a_slow_kafka_takes_longer_than_its_session_may_be_idle(w, frozen_kafka):
+    freeze, thaw = frozen_kafka
+    w.write(10)
+    w.drain()
+    r = w.start("--leader-timeout", "2000")
+    at, until = time.monotonic(), time.monotonic() + 90
+    while LEADS not in r.log():
+        assert time.monotonic() < until, r.log()
+        freeze()
+        time.sleep(0.5)
+        thaw()
+        time.sleep(0.02)
+    took = time.monotonic() - at
+    print(f"\nled after {took:.1f} s")
+    assert took > 4, "Kafka was not slow: it proved nothing"
+    assert "recovers" not in r.log(), r.log()
+    w.write(1)
+    w.wait_published()
+    assert r.stop() == 0 and w.check() == 11
+
+
 def test_zombies_double_and_lose_nothing(w):
     """The leader is frozen at any moment, also amid a transaction; another takes over; the first wakes up."""
     seed = int(time.time())

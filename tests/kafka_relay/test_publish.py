@@ -149,6 +149,15 @@ def test_a_dead_letter_fits_though_its_topic_takes_little(w):
     assert w.check(dead=1) == 2
 
 
+def test_a_row_larger_than_the_producer_s_queue_stops_nothing_though_kafka_would_take_it(w):
+    for t in ("tickets", "experts", "notices", "dead", "relay.progress"):
+        w.raw().set_config(w.raw().TOPIC, w.topic(t), {"max.message.bytes": str(64 << 20)})
+    w.write(1, payload=f"json_build_object('text', repeat('x', {33 << 20}))")
+    w.write(2)
+    w.drain()
+    assert w.check(dead=1) == 2
+
+
 def test_when_the_limit_shrinks_under_way_no_row_that_fits_is_given_up(w):
     """The broker then refuses whole batches, which says nothing of the rows in them."""
     r = w.leader()

@@ -29,7 +29,7 @@ static void setup(void)
     cr_assert_eq(
         kafka_open(&rk, RD_KAFKA_PRODUCER, kafka_conf(&common, "test", NULL, &e), NULL, 5000, &e),
         0, "%s", e.text);
-    cr_assert_eq(topics_load(&topics, rk, 5000, &e), 0, "%s", e.text);
+    cr_assert_eq(topics_load(&topics, rk, NULL, 5000, &e), 0, "%s", e.text);
     kafka_close(rk, 5000);
 }
 
