@@ -2,7 +2,7 @@
 
 #include "crash.h"
 #include "log.h"
-#include "outbox.h"
+#include "sql.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -17,6 +17,22 @@ enum {
     STATEMENT_TIMEOUT_MS = 30000,
     LOCK_TIMEOUT_MS = 1000,
 };
+
+const struct pg_stmt leader_stmts[] = {
+    {"window", sql_window, 2, false},
+    {"window_begin", sql_window_begin, 1, false},
+    {"piece", sql_piece, 4, false},
+    {"identity", sql_identity, 0, false},
+    {"newest", sql_newest, 2, false},
+    {"lock_try", sql_lock_try, 1, false},
+    {"lock_held", sql_lock_held, 1, false},
+    {"progress_get", sql_progress_get, 1, false},
+    {"progress_put", sql_progress_put, 11, false},
+    {"dead_put", sql_dead_put, 4, false},
+    {"dead_keys", sql_dead_keys, 0, false},
+    {"extend", sql_extend, 0, false},
+};
+const size_t leader_stmts_count = sizeof leader_stmts / sizeof *leader_stmts;
 
 /* A frozen process is idle, a lost host does not answer: both keep their lock for ever by default.
  */
@@ -36,8 +52,8 @@ static int connect_once(struct leader *l, struct err *reterr)
 {
     struct pg_options o = {.conninfo = l->conf->db,
                            .program = "relay",
-                           .stmts = outbox_stmts,
-                           .n_stmts = outbox_stmts_count,
+                           .stmts = leader_stmts,
+                           .n_stmts = leader_stmts_count,
                            .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
                            .lock_timeout_ms = LOCK_TIMEOUT_MS};
     if (pg_open(&l->pg, &o, reterr) == 0 && bound_session(l, reterr) == 0 &&

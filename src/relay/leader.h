@@ -12,6 +12,10 @@
 #include "pg.h"
 #include "position.h"
 
+/* The statements of its session, which all of the relay uses. */
+extern const struct pg_stmt leader_stmts[];
+extern const size_t leader_stmts_count;
+
 struct leader {
     const struct conf_common *conf;
     long timeout_ms; /* the server drops a session that is idle or unreachable for longer */

@@ -1,7 +1,5 @@
 #include "outbox.h"
 
-#include "sql.h"
-
 #include <stdlib.h>
 
 enum {
@@ -16,22 +14,6 @@ enum {
     COL_AT,
     COL_XID /* of a window only */
 };
-
-const struct pg_stmt outbox_stmts[] = {
-    {"window", sql_window, 2, false},
-    {"window_begin", sql_window_begin, 1, false},
-    {"piece", sql_piece, 4, false},
-    {"identity", sql_identity, 0, false},
-    {"newest", sql_newest, 2, false},
-    {"lock_try", sql_lock_try, 1, false},
-    {"lock_held", sql_lock_held, 1, false},
-    {"progress_get", sql_progress_get, 1, false},
-    {"progress_put", sql_progress_put, 11, false},
-    {"dead_put", sql_dead_put, 4, false},
-    {"dead_keys", sql_dead_keys, 0, false},
-    {"extend", sql_extend, 0, false},
-};
-const size_t outbox_stmts_count = sizeof outbox_stmts / sizeof *outbox_stmts;
 
 static void take(struct outbox_batch *batch, PGresult *res)
 {

@@ -22,9 +22,6 @@ struct outbox_batch {
     const char *snapshot; /* end of the window; borrowed from res */
 };
 
-extern const struct pg_stmt outbox_stmts[];
-extern const size_t outbox_stmts_count;
-
 /* The next at most max rows after p. When the window is larger than max, *p is moved into its
  * pieces (snapshot_cur and last_seq are set), which says nothing about what was published.
  * On success *ret is owned (outbox_batch_free). */

@@ -54,7 +54,8 @@ int recovery_scan_tails(struct recovery *r, struct err *reterr);
 /* Number of the transaction in the header squad_txn; 0: not of a relay. */
 uint64_t recovery_txn_of(const rd_kafka_message_t *msg);
 
-bool recovery_is_position(const rd_kafka_message_t *msg);
+/* Is it a position, and not what others wrote? */
+bool recovery_is_position(const struct part *p, const rd_kafka_message_t *msg);
 
 /* Number in a header; -1: there is none. */
 int64_t recovery_number(const rd_kafka_message_t *msg, const char *header);

@@ -108,11 +108,6 @@ static int collect(struct recovery *r, const struct lost *lost, struct err *rete
     return recovery_scan(r, r->uncommitted, on_lost, reterr);
 }
 
-static bool is_position(const struct record *record)
-{
-    return record->part->topic == TOPIC_PROGRESS && recovery_is_position(record->msg);
-}
-
 static int later_position(struct position *at, const char *json, size_t size, struct err *reterr)
 {
     struct position p = {0};
@@ -134,7 +129,7 @@ static int find_position(const struct recovery *r, struct lost *lost, struct err
         return -1;
     for (size_t i = 0; i < lost->n_records; i++) {
         const rd_kafka_message_t *msg = lost->records[i].msg;
-        if (is_position(&lost->records[i]) &&
+        if (recovery_is_position(lost->records[i].part, msg) &&
             later_position(&lost->at, msg->payload, msg->len, reterr))
             return -1;
     }
@@ -150,7 +145,8 @@ static int send_again(struct recovery *r, struct lost *lost, struct err *reterr)
     int failed = producer_begin(p, lost->at.txn, reterr);
     for (size_t i = 0; i < lost->n_records && !failed; i++) {
         const struct record *record = &lost->records[i];
-        if (!is_position(record) && recovery_txn_of(record->msg) <= passed)
+        if (!recovery_is_position(record->part, record->msg) &&
+            recovery_txn_of(record->msg) <= passed)
             failed =
                 producer_again(p, record->part->topic, record->part->number, record->msg, reterr);
     }

@@ -192,16 +192,17 @@ static void keep_value(char **at, const rd_kafka_message_t *msg)
         abort();
 }
 
-bool recovery_is_position(const rd_kafka_message_t *msg)
+bool recovery_is_position(const struct part *p, const rd_kafka_message_t *msg)
 {
     static const char key[] = PRODUCER_POSITION_KEY;
-    return msg->key_len == sizeof key - 1 && memcmp(msg->key, key, msg->key_len) == 0;
+    return p->topic == TOPIC_PROGRESS && msg->key_len == sizeof key - 1 &&
+           memcmp(msg->key, key, msg->key_len) == 0;
 }
 
 static bool on_visible(struct recovery *r, struct part *p, rd_kafka_message_t *msg)
 {
     uint64_t txn = recovery_txn_of(msg);
-    bool position = p->topic == TOPIC_PROGRESS && recovery_is_position(msg);
+    bool position = recovery_is_position(p, msg);
     settle_visible(&r->settle, txn);
     if (position)
         keep_value(&r->position, msg);
@@ -211,14 +212,14 @@ static bool on_visible(struct recovery *r, struct part *p, rd_kafka_message_t *m
     return false;
 }
 
-/* The last visible records of every partition. Offsets are also taken by control records, by
- * records of aborted transactions and by what others wrote, so the tail is widened until something
- * of a relay is seen; to the beginning only where the position must be. */
 static bool is_done(const struct part *p, int64_t width)
 {
     return p->seen || (p->topic != TOPIC_PROGRESS && width > TAIL_MAX_OFFSETS);
 }
 
+/* The last visible records of every partition. Offsets are also taken by control records, by
+ * records of aborted transactions and by what others wrote, so the tail is widened until something
+ * of a relay is seen; to the beginning only where the position must be. */
 int recovery_scan_tails(struct recovery *r, struct err *reterr)
 {
     for (int i = 0; i < r->n; i++) {

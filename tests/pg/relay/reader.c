@@ -1,5 +1,6 @@
 #include "reader.h"
 
+#include "leader.h"
 #include "mem.h"
 
 #include <criterion/criterion.h>
@@ -46,8 +47,8 @@ struct reader *reader_open(struct world *w)
     snprintf(conninfo, sizeof conninfo, "%s user=squad_relay", w->conninfo);
     struct pg_options o = {.conninfo = conninfo,
                            .program = "relay",
-                           .stmts = outbox_stmts,
-                           .n_stmts = outbox_stmts_count};
+                           .stmts = leader_stmts,
+                           .n_stmts = leader_stmts_count};
     r->w = w;
     cr_assert_eq(pg_open(&r->pg, &o, &err), 0, "%s", err.text);
     position_first(&r->at, &(struct identity){.system = 1, .database = 1, .timeline = 1});
