@@ -41,6 +41,9 @@ enum err_kind kafka_err_kind(rd_kafka_resp_err_t code);
 /* Another producer has the transactional id now. */
 bool kafka_is_fenced(int code);
 
+/* A right is missing: waiting does not give it. */
+bool kafka_is_denied(int code);
+
 /* Sets *reterr from a code, its kind by kafka_err_kind; fmt says what could not be done. Returns
  * -1. */
 int kafka_err(struct err *reterr, rd_kafka_resp_err_t code, const char *fmt, ...)

@@ -112,7 +112,8 @@ static int recover(struct relay *r, struct err *reterr)
     struct identity id;
     close_pair(r);
     position_free(&r->at);
-    if (load_topics(r, reterr) || open_pair(r, reterr) ||
+    /* The lock may have been lost meanwhile: then another leads, and is not to be fenced. */
+    if (load_topics(r, reterr) || leader_check(&r->leader, reterr) || open_pair(r, reterr) ||
         leader_copied(&r->leader, r->conf->common.topic_prefix, &rows, &txn, reterr))
         return -1;
     CRASH_POINT("relay.position.before");
@@ -359,13 +360,27 @@ static int when_fenced(struct relay *r, struct err *err)
     return 0;
 }
 
+/* Kafka ends a transaction that outlasts its time-out, and fences who began it: Kafka was away for
+ * long, or this program. Recovering tells whether another leads meanwhile. */
+static bool outlasted(const struct relay *r, const struct err *err)
+{
+    uint64_t took_ms = now_ms() - r->began_at_ms;
+    if (!r->recovered || !kafka_is_fenced(err->code) || took_ms < (uint64_t)r->conf->transaction_ms)
+        return false;
+    LOG(WARN, "a transaction was not ended in time", F_INT("took_ms", took_ms),
+        F_INT("timeout_ms", r->conf->transaction_ms));
+    return true;
+}
+
 /* After an error: what is to be given up, and how long to wait. Returns -1 when it is fatal. */
 static int in_trouble(struct relay *r, struct err *err)
 {
+    bool from_kafka = err->code != 0, late = outlasted(r, err);
     close_pair(r);
-    bool from_kafka = err->code != 0;
-    if (kafka_is_fenced(err->code))
+    if (kafka_is_fenced(err->code) && !late)
         return when_fenced(r, err);
+    if (kafka_is_denied(err->code))
+        return err_hint(err, "The rights that it needs in Kafka: docs/operating.md.");
     /* A fatal error of a Kafka handle ends the handle, not the relay. */
     if (err->kind == ERR_FATAL && !from_kafka)
         return -1;
@@ -397,6 +412,11 @@ int relay_run(const struct relay_conf *conf, struct loop *loop, struct err *rete
                       .batch_max = (int)conf->batch_max,
                       .poison.policy = (enum poison_policy)conf->poison};
     struct err err = {0};
+    if (conf->tick_idle_ms >
+        conf->leader_ms / 2) /* it would lose the lead whenever nothing comes */
+        return err_fatal(reterr, EXIT_CONFIG,
+                         "--tick-idle is %ld: it must be at most half of --leader-timeout, %ld",
+                         conf->tick_idle_ms, conf->leader_ms);
     bool drained = false;
     int failed = 0;
     r.pulse = (struct pulse){

@@ -10,7 +10,7 @@ import confluent_kafka as ck
 import pytest
 from relay_alone import LEADS, STANDS_BY, World, header
 
-EXIT_FENCED, EXIT_DEADLINE = 7, 8
+EXIT_CONFIG, EXIT_FENCED, EXIT_DEADLINE = 2, 7, 8
 
 
 class Writer:
@@ -150,6 +150,29 @@ def test_kills_double_and_lose_nothing(w):
     rows = w.check()
     print(f"{rows} rows")
     assert rows > 200, "it proved nothing"
+
+
+def test_a_transaction_that_outlasts_its_time_out_is_not_another_relay_s_doing(w):
+    """Kafka aborts it and fences its producer, though nobody else leads."""
+    late = "a transaction was not ended in time"
+    r = w.leader("--transaction-timeout", "1000", "--leader-timeout", "60000", "--batch-max", "500")
+    for times in range(3):
+        w.write(30000)
+        time.sleep(0.2)
+        r.send(signal.SIGSTOP)
+        time.sleep(12)  # the broker looks for such transactions every ten seconds
+        r.send(signal.SIGCONT)
+        w.wait_published(timeout_s=60)
+        if late in r.log():
+            break
+    assert late in r.log(), "it was never frozen amid a transaction: it proved nothing"
+    assert "fenced by another relay" not in r.log(), r.log()
+    assert r.stop() == 0 and w.check() == 30000 * (times + 1)
+
+
+def test_an_idle_leader_is_not_configured_to_lose_the_lead(w):
+    code, log = w.refused("--tick-idle", "1500", "--leader-timeout", "2000")
+    assert code == EXIT_CONFIG and "--tick-idle is 1500: it must be at most half of --leader-timeout, 2000" in log
 
 
 def test_two_relays_that_fence_each_other_end_with_one(w):
