@@ -112,19 +112,51 @@ static int read_position(struct recovery *r, struct position *ret, bool *ret_fou
     return 0;
 }
 
-int progress_recover(const struct conf_common *common, const struct topics *topics,
-                     struct producer *const pair[2], struct pulse *pulse, uint64_t known_txn,
-                     struct position *ret, bool *ret_found, struct err *reterr)
+int progress_open(struct recovery **ret, const struct conf_common *common,
+                  const struct topics *topics, struct pulse *pulse, struct err *reterr)
 {
     struct recovery *r = mem_new(1, sizeof *r);
     r->common = common;
     r->topics = topics;
-    r->pair = pair;
     r->pulse = pulse;
-    r->known_txn = known_txn;
-    int failed = recovery_open(r, reterr) || settle_all(r, reterr) || recovery_resend(r, reterr) ||
-                 read_position(r, ret, ret_found, reterr);
+    if (recovery_open(r, reterr)) {
+        progress_close(r);
+        return -1;
+    }
+    *ret = r;
+    return 0;
+}
+
+void progress_close(struct recovery *r)
+{
+    if (!r)
+        return;
     recovery_close(r);
     free(r);
-    return failed ? -1 : 0;
+}
+
+int progress_peek(struct recovery *r, struct position *ret, bool *ret_found, struct err *reterr)
+{
+    bool stable;
+    int n = r->n;
+    struct err ignored;
+    r->n = 1; /* the first is that of the position */
+    int failed = recovery_offsets(r, &stable, reterr) || recovery_scan_tails(r, reterr);
+    r->n = n;
+    if (failed)
+        return -1;
+    *ret_found =
+        r->position && position_decode(r->position, strlen(r->position), ret, &ignored) == 0;
+    return 0;
+}
+
+int progress_recover(struct recovery *r, struct producer *const pair[2], uint64_t known_txn,
+                     struct position *ret, bool *ret_found, struct err *reterr)
+{
+    r->pair = pair;
+    r->known_txn = known_txn;
+    return settle_all(r, reterr) || recovery_resend(r, reterr) ||
+                   read_position(r, ret, ret_found, reterr)
+               ? -1
+               : 0;
 }

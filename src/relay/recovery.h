@@ -33,11 +33,15 @@ struct recovery {
     void *ctx;      /* of a scan's callback */
 };
 
-/* Opens both readers and lists the partitions. recovery_close also after an error. */
+/* Opens both readers and lists the partitions, the position's first. recovery_close also after an
+ * error. */
 int recovery_open(struct recovery *r, struct err *reterr);
 void recovery_close(struct recovery *r);
 
-/* Reads the offsets until nothing is open below a high watermark, or for three seconds. */
+/* Reads the offsets; *ret_stable: nothing is open below a high watermark. */
+int recovery_offsets(struct recovery *r, bool *ret_stable, struct err *reterr);
+
+/* The same until nothing is open below a high watermark, or for three seconds. */
 int recovery_wait_stable(struct recovery *r, bool *ret_stable, struct err *reterr);
 
 /* Takes the message (returns true) or leaves it. */

@@ -102,6 +102,21 @@ static int first_position(struct relay *r, const struct identity *id, int64_t ro
     return 0;
 }
 
+/* Before anybody is fenced: may it be that this relay is to lead? The lock may have been lost
+ * meanwhile, and a copy of the database has the same lock and the same transactional ids. */
+static int look(struct relay *r, struct recovery *readers, struct err *reterr)
+{
+    struct position at = {0};
+    struct identity id;
+    bool found;
+    if (leader_check(&r->leader, reterr) || progress_peek(readers, &at, &found, reterr))
+        return -1;
+    int failed = leader_identity(&r->leader, &at, &id, reterr) ||
+                 (found && position_check(&at, &id, reterr));
+    position_free(&at);
+    return failed ? -1 : 0;
+}
+
 /* Fence, settle, read the position, compare. Memory is never trusted. */
 static int recover(struct relay *r, struct err *reterr)
 {
@@ -112,13 +127,14 @@ static int recover(struct relay *r, struct err *reterr)
     struct identity id;
     close_pair(r);
     position_free(&r->at);
-    /* The lock may have been lost meanwhile: then another leads, and is not to be fenced. */
-    if (load_topics(r, reterr) || leader_check(&r->leader, reterr) || open_pair(r, reterr) ||
+    __attribute__((cleanup(progress_closep))) struct recovery *readers = NULL;
+    if (load_topics(r, reterr) ||
+        progress_open(&readers, &r->conf->common, &r->topics, &r->pulse, reterr) ||
+        look(r, readers, reterr) || open_pair(r, reterr) ||
         leader_copied(&r->leader, r->conf->common.topic_prefix, &rows, &txn, reterr))
         return -1;
     CRASH_POINT("relay.position.before");
-    if (progress_recover(&r->conf->common, &r->topics, r->pair, &r->pulse, txn, &r->at, &found,
-                         reterr))
+    if (progress_recover(readers, r->pair, txn, &r->at, &found, reterr))
         return -1;
     CRASH_POINT("relay.position.after");
     if (leader_identity(&r->leader, &r->at, &id, reterr))
@@ -354,7 +370,7 @@ static int when_fenced(struct relay *r, struct err *err)
         err_fatal(err, EXIT_FENCED,
                   "fenced %d times by another user of the transactional ids %s-relay-a and -b",
                   r->fenced, prefix);
-        return err_hint(err, "Does a relay of another database have the same --topic-prefix?");
+        return err_hint(err, "Does another program use them?");
     }
     loop_once(r->loop, FENCED_PAUSE_MS);
     return 0;

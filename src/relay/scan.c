@@ -51,7 +51,7 @@ static int open_reader(const struct recovery *r, const char *isolation, rd_kafka
 
 static int list_partitions(struct recovery *r, struct err *reterr)
 {
-    for (int t = 0; t < TOPIC_COUNT; t++)
+    for (int t = TOPIC_COUNT - 1; t >= 0; t--) /* the position's first */
         for (int i = 0; i < r->topics->partitions[t]; i++) {
             if (r->n == RECOVERY_PARTITIONS_MAX)
                 return err_fatal(reterr, EXIT_KAFKA, "the relay's topics have over %d partitions",
@@ -79,7 +79,7 @@ void recovery_close(struct recovery *r)
 
 /* query_watermark_offsets obeys the handle's isolation level: one reader gives the last stable
  * offset, the other the high watermark. */
-static int load_offsets(struct recovery *r, bool *ret_stable, struct err *reterr)
+int recovery_offsets(struct recovery *r, bool *ret_stable, struct err *reterr)
 {
     *ret_stable = true;
     for (int i = 0; i < r->n; i++) {
@@ -105,7 +105,7 @@ int recovery_wait_stable(struct recovery *r, bool *ret_stable, struct err *reter
 {
     uint64_t until = now_ms() + STABLE_WAIT_MS;
     for (;;) {
-        if (load_offsets(r, ret_stable, reterr))
+        if (recovery_offsets(r, ret_stable, reterr))
             return -1;
         if (*ret_stable || now_ms() >= until)
             return 0;

@@ -123,5 +123,8 @@ def test_a_promoted_standby_that_lagged_is_refused_though_its_ids_have_caught_up
         w.write(1, c=copy.c)
     code, log = w.refused(*copy.as_relay())
     assert code == EXIT_POSITION and "which the position has seen, is gone" in sentence(log)[0], log
-    r.kill()
-    assert w.check() == 5 + 5 * rows
+    for _ in range(2):  # by each of the pair
+        w.write(1)
+        w.wait_published()
+    assert r.log().count(LEADS) == 1 and "fenced" not in r.log(), "who is refused fences nobody"
+    assert r.stop() == 0 and w.check() == 5 + 5 * rows + 2
