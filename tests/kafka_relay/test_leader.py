@@ -282,6 +282,9 @@ def test_while_kafka_is_frozen_term_is_obeyed_and_afterwards_all_goes_on(w, froz
         assert code in (0, EXIT_DEADLINE) and took < 10, f"exit {code} after {took:.1f} s\n{r.log()}"
         # The controller had taken the broker for dead: it can be half a minute until that is over.
         other.wait_published(timeout_s=90)
+        until = time.monotonic() + 30  # a commit has returned before its markers are written
+        while len(other.events()) < 10 and time.monotonic() < until:
+            time.sleep(0.2)
         assert stays.stop() == 0 and other.check() == 10
         w.drain(timeout_s=90)
         assert w.check() == 11
