@@ -24,6 +24,7 @@ enum {
     EXTEND_INTERVAL_MS = 60000, /* partitions of the outbox */
     WARM_MS = 1000,             /* after the last row the relay polls fast for this long, */
     TEPID_MS = 5000,            /* then at a middle pace until this */
+    SLOW_MS = 2000,             /* a transaction; a broker that is silent for 3 s may be given up */
     RATE_MS = 500,              /* the average of rows a second forgets in this time */
     GATHER_ROWS_A_S = 200,      /* so many rows a second more are worth a millisecond of waiting */
     FENCED_MAX = 5,             /* times before it gives up, */
@@ -220,6 +221,18 @@ static void begins(struct relay *r, int rows)
     r->rows_a_s += (rows * 1000 / took_ms - r->rows_a_s) * took_ms / (took_ms + RATE_MS);
 }
 
+/* A broker that was frozen may have been taken for dead, and Kafka then leaves out the markers of
+ * what is committed: no reader sees it until the next marker of the same producer, and if that is
+ * an abort's, never. Recovering looks for it. */
+static int was_slow(const struct relay *r, struct err *reterr)
+{
+    uint64_t took_ms = now_ms() - r->began_at_ms;
+    if (took_ms < SLOW_MS)
+        return 0;
+    return err_set(reterr, ERR_RETRY, "Kafka took %" PRIu64 " ms for a transaction: is it visible?",
+                   took_ms);
+}
+
 /* One Kafka transaction: the rows of the batch and the position behind them. */
 static int publish(struct relay *r, const struct outbox_batch *batch, struct err *reterr)
 {
@@ -250,7 +263,7 @@ static int publish(struct relay *r, const struct outbox_batch *batch, struct err
     position_free(&r->at);
     r->at = next;
     r->copy_due = true;
-    return 0;
+    return was_slow(r, reterr);
 }
 
 /* Reads once and publishes what is there; *ret_rows says how many rows there were. */
