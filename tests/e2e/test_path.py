@@ -176,7 +176,7 @@ def test_experts_who_work_drain_a_backlog(stack):
     experts = Experts(stack.env).start()
     load = Load(stack.env, 300, connections=8).start().join()
     stack.wait_sql("SELECT count(*) FROM squad.ticket t JOIN squad.dispatch d ON d.ticket_id = t.id "
-                   "WHERE t.ref = ANY (%s) AND d.state <> 'completed'", load.acks, expected=0)
+                   "WHERE t.ref = ANY (%s) AND d.state <> 'completed'", load.acks, expected=0, timeout_s=120)  # the experts have 2,000 older jobs first
     experts.stop()
     stack.verify("--wait", "10")
 
