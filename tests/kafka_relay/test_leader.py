@@ -94,7 +94,7 @@ def test_a_relay_keeps_the_lead_while_a_slow_kafka_takes_longer_than_its_session
     freeze, thaw = frozen_kafka
     w.write(10)
     w.drain()
-    r = w.start("--leader-timeout", "4000")
+    r = w.start("--leader-timeout", "2500")
     at, until = time.monotonic(), time.monotonic() + 90
     while LEADS not in r.log():
         assert time.monotonic() < until, r.log()
@@ -104,7 +104,7 @@ def test_a_relay_keeps_the_lead_while_a_slow_kafka_takes_longer_than_its_session
         time.sleep(0.01)
     took = time.monotonic() - at
     print(f"\nled after {took:.1f} s")
-    assert took > 5, "Kafka was not slow: it proved nothing"
+    assert took > 3.5, "Kafka was not slow: it proved nothing"
     assert "recovers" not in r.log(), r.log()
     w.write(1)
     w.wait_published()
