@@ -133,7 +133,7 @@ static int look_for_topics(struct consumer *c, struct err *reterr)
     int timeout_ms = c->missed ? CHECK_MISSED_TIMEOUT_MS : CHECK_TIMEOUT_MS;
     for (int i = 0, count; i < c->n_topics; i++)
         if (kafka_partitions(c->rk, c->topics[i], timeout_ms, &count, reterr))
-            return reterr->code == RD_KAFKA_RESP_ERR__TIMED_OUT ? 0 : -1;
+            return reterr->code == RD_KAFKA_RESP_ERR__TIMED_OUT && !c->missed ? 0 : -1;
     c->missed = false;
     return 0;
 }

@@ -28,8 +28,7 @@ struct pg {
     PGconn *conn;
     const struct pg_stmt *stmts;
     size_t n_stmts;
-    int patience_ms;       /* for an answer; 0: without end */
-    uint64_t opened_by_ms; /* while it is opened: for all that takes; else 0 */
+    int patience_ms; /* for an answer; 0: without end */
     struct loop *loop;
     long shutdown_ms;
     bool silent; /* given up */
@@ -107,9 +106,7 @@ static int take_answer(struct pg *pg, int sent, const char *what, PGresult **ret
                        struct err *reterr)
 {
     uint64_t now = now_ms();
-    struct pg_wait wait = {.until_ms = pg->opened_by_ms  ? pg->opened_by_ms
-                                       : pg->patience_ms ? now + (uint64_t)pg->patience_ms
-                                                         : 0,
+    struct pg_wait wait = {.until_ms = pg->patience_ms ? now + (uint64_t)pg->patience_ms : 0,
                            .loop = pg->loop,
                            .shutdown_ms = pg->shutdown_ms};
     PGresult *res = sent ? pg_wait(pg->conn, &wait, &pg->silent) : NULL;
@@ -208,7 +205,6 @@ static int open_session(struct pg **ret, const struct pg_options *options, struc
     PQsetnonblocking(pg->conn, 1);
     if (options->statement_timeout_ms)
         pg->patience_ms = options->statement_timeout_ms + SILENCE_MS;
-    pg->opened_by_ms = pg->patience_ms ? now_ms() + (uint64_t)pg->patience_ms : 0;
     if (set_session(pg, options, reterr))
         return -1;
     if (!options->any_schema && check_schema(pg, reterr))
@@ -219,7 +215,6 @@ static int open_session(struct pg **ret, const struct pg_options *options, struc
     if (options->setup_sql && pg_exec(pg, options->setup_sql, reterr))
         return -1;
     CRASH_POINT(".connect.after");
-    pg->opened_by_ms = 0;
     *ret = pg;
     pg = NULL;
     return 0;

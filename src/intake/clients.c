@@ -105,7 +105,8 @@ static void take(struct clients *c, const PGresult *res)
     c->list = list;
     c->n = n;
     c->loaded = true;
-    if (n)
+    if (n && now_ms() - c->job.sent_ms <
+                 UUID7_CLOCK_TOLERANCE_MS / 2) /* a late answer has an old time */
         follow_clock(c, rows_get_time(res, 0, 7) / 1000);
 }
 

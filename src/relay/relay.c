@@ -25,6 +25,7 @@ enum {
     WARM_MS = 1000,             /* after the last row the relay polls fast for this long, */
     TEPID_MS = 5000,            /* then at a middle pace until this */
     SLOW_MS = 2000,             /* a transaction; a broker that is silent for 3 s may be given up */
+    LOOK_AGAIN_MS = 30000,      /* not sooner after the last look because of that */
     RATE_MS = 500,              /* the average of rows a second forgets in this time */
     GATHER_ROWS_A_S = 200,      /* so many rows a second more are worth a millisecond of waiting */
     FENCED_MAX = 5,             /* times before it gives up, */
@@ -46,9 +47,10 @@ struct relay {
     bool copy_due;
     bool resumed; /* in a window that began before this start: one more is needed to drain */
     uint64_t copy_at_ms, checked_at_ms, extended_at_ms, began_at_ms, row_at_ms, fenced_at_ms;
-    double rows_a_s; /* average */
-    int troubles;    /* in a row */
-    int fenced;      /* without a calm in between: publishing meanwhile does not count */
+    uint64_t looked_at_ms, look_at_ms; /* whether what is committed is visible; 0: no need to */
+    double rows_a_s;                   /* average */
+    int troubles;                      /* in a row */
+    int fenced; /* without a calm in between: publishing meanwhile does not count */
     char trouble[sizeof((struct err *)0)->text];
 };
 
@@ -148,6 +150,9 @@ static int recover(struct relay *r, struct err *reterr)
     if (poison_load(&r->poison, r->leader.pg, reterr))
         return -1;
     r->recovered = true;
+    if (r->look_at_ms)
+        r->looked_at_ms = now_ms();
+    r->look_at_ms = 0;
     r->resumed = r->at.snapshot_cur;
     r->copy_due = true;
     LOG(INFO, "relay leads", F_INT("txn", r->at.txn), F_INT("rows", r->at.rows),
@@ -223,14 +228,22 @@ static void begins(struct relay *r, int rows)
 
 /* A broker that was frozen may have been taken for dead, and Kafka then leaves out the markers of
  * what is committed: no reader sees it until the next marker of the same producer, and if that is
- * an abort's, never. Recovering looks for it. */
-static int was_slow(const struct relay *r, struct err *reterr)
+ * an abort's, never. Recovering looks for it; where Kafka is always slow, not each time. */
+static void note_slow(struct relay *r, uint64_t took_ms)
 {
-    uint64_t took_ms = now_ms() - r->began_at_ms;
-    if (took_ms < SLOW_MS)
+    uint64_t again_ms = r->looked_at_ms + LOOK_AGAIN_MS;
+    if (took_ms >= SLOW_MS && !r->look_at_ms)
+        r->look_at_ms = now_ms() > again_ms ? now_ms() : again_ms;
+}
+
+/* The copy says that the last commit returned, so that nobody takes it for undecided. */
+static int look_at_slow(struct relay *r, struct err *reterr)
+{
+    struct err ignored;
+    if (!r->look_at_ms || now_ms() < r->look_at_ms)
         return 0;
-    return err_set(reterr, ERR_RETRY, "Kafka took %" PRIu64 " ms for a transaction: is it visible?",
-                   took_ms);
+    leader_copy(&r->leader, r->conf->common.topic_prefix, &r->at, &ignored);
+    return err_set(reterr, ERR_RETRY, "a transaction took Kafka long: is it visible?");
 }
 
 /* One Kafka transaction: the rows of the batch and the position behind them. */
@@ -251,6 +264,7 @@ static int publish(struct relay *r, const struct outbox_batch *batch, struct err
         failed = send_row(r, p, &row, &next, reterr);
     }
     char *json = position_encode(&next);
+    uint64_t commit_ms = now_ms();
     if (!failed)
         failed = producer_position(p, json, reterr) || producer_commit(p, keep_waiting, r, reterr);
     free(json);
@@ -263,7 +277,8 @@ static int publish(struct relay *r, const struct outbox_batch *batch, struct err
     position_free(&r->at);
     r->at = next;
     r->copy_due = true;
-    return was_slow(r, reterr);
+    note_slow(r, now_ms() - commit_ms);
+    return 0;
 }
 
 /* Reads once and publishes what is there; *ret_rows says how many rows there were. */
@@ -352,7 +367,7 @@ static int stream(struct relay *r, bool *ret_drained, struct err *reterr)
         int rows;
         if (producer_disturbed(r->pair[0]) || producer_disturbed(r->pair[1]))
             return err_set(reterr, ERR_RETRY, "connection to Kafka lost");
-        if (chores(r, reterr) || step(r, &rows, reterr))
+        if (look_at_slow(r, reterr) || chores(r, reterr) || step(r, &rows, reterr))
             return -1;
         r->troubles = 0;
         if (rows)

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CALL_MAX_MS = 5000 }; /* nothing else is done meanwhile */
+enum {
+    CALL_MAX_MS = 5000, /* nothing else is done meanwhile */
+    CALL_MIN_MS = 2000, /* also when the others have used up the time */
+};
 
 static const char *const suffixes[TOPIC_COUNT] = {"tickets", "experts", "notices", "dead",
                                                   "relay.progress"};
@@ -92,7 +95,7 @@ int topics_ask(const struct topics *t, rd_kafka_t *rk, int ret_partitions[TOPIC_
 {
     uint64_t now = now_ms(), until = now + (uint64_t)timeout_ms;
     for (int i = 0; i < TOPIC_COUNT; i++, now = now_ms()) {
-        int left_ms = now < until ? (int)(until - now) : 1;
+        int left_ms = now + CALL_MIN_MS < until ? (int)(until - now) : CALL_MIN_MS;
         if (pulse_beat(pulse, reterr) ||
             kafka_partitions(rk, t->name[i], left_ms < CALL_MAX_MS ? left_ms : CALL_MAX_MS,
                              &ret_partitions[i], reterr))
