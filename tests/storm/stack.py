@@ -54,7 +54,7 @@ class Kept(Process):
     def start(self):
         super().start()
         self.seen_end = False
-        self.started_at = time.time()
+        self.began_at = time.time()  # started_at is the parent's, and monotonic
         self.stack.note("start", program=self.name, pid=self.child.pid)
 
     def tend(self):
@@ -314,7 +314,7 @@ class Stack:
     def crashed(self, name):
         """Whether the process that ran last has passed its crash point."""
         try:
-            return self.fired_file(name).stat().st_ctime >= self.kept[name].started_at - TICK_S
+            return self.fired_file(name).stat().st_ctime >= self.kept[name].began_at - TICK_S
         except FileNotFoundError:
             return False
 
