@@ -55,7 +55,9 @@ static int connect_once(struct leader *l, struct err *reterr)
                            .stmts = leader_stmts,
                            .n_stmts = leader_stmts_count,
                            .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
-                           .lock_timeout_ms = LOCK_TIMEOUT_MS};
+                           .lock_timeout_ms = LOCK_TIMEOUT_MS,
+                           .loop = l->loop,
+                           .shutdown_ms = l->conf->shutdown_ms};
     if (pg_open(&l->pg, &o, reterr) == 0 && bound_session(l, reterr) == 0 &&
         pg_exec(l->pg, PG_STEADY_PLANS, reterr) == 0)
         return 0;
@@ -80,10 +82,10 @@ static int try_lock(struct leader *l, bool *ret_standby_server, struct err *rete
     return 0;
 }
 
-int leader_stand_by(struct leader *l, struct loop *loop, struct err *reterr)
+int leader_stand_by(struct leader *l, struct err *reterr)
 {
     bool said_away = false, said_standby = false, standby_server = false;
-    while (!loop_stopping(loop)) {
+    while (!loop_stopping(l->loop)) {
         if (l->leads && pg_alive(l->pg))
             return 0;
         l->leads = false;
@@ -96,7 +98,7 @@ int leader_stand_by(struct leader *l, struct loop *loop, struct err *reterr)
             if (!said_away)
                 log_err(LOG_WARN, "waiting for PostgreSQL", reterr);
             said_away = true;
-            loop_once(loop, CONNECT_PAUSE_MS);
+            loop_once(l->loop, CONNECT_PAUSE_MS);
             continue;
         }
         if (l->leads)
@@ -106,7 +108,7 @@ int leader_stand_by(struct leader *l, struct loop *loop, struct err *reterr)
         else if (!said_standby)
             LOG(INFO, "standing by: another relay leads");
         said_standby = true;
-        loop_once(loop, LOCK_TRY_INTERVAL_MS);
+        loop_once(l->loop, LOCK_TRY_INTERVAL_MS);
     }
     return err_set(reterr, ERR_RETRY, "stopping");
 }

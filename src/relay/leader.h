@@ -18,8 +18,9 @@ extern const size_t leader_stmts_count;
 
 struct leader {
     const struct conf_common *conf;
-    long timeout_ms; /* the server drops a session that is idle or unreachable for longer */
-    struct pg *pg;   /* owned; NULL: no session */
+    struct loop *loop; /* turned while PostgreSQL is slow; NULL: only in tests */
+    long timeout_ms;   /* the server drops a session that is idle or unreachable for longer */
+    struct pg *pg;     /* owned; NULL: no session */
     bool leads;
     uint64_t since_ms; /* monotonic; leads since */
     char *snapshot;    /* behind identity.snapshot; owned */
@@ -27,7 +28,7 @@ struct leader {
 
 /* Returns 0 when this relay leads: connects and waits for the lock as long as it takes. Returns -1
  * on errors that need more than waiting, and when the loop is stopping. */
-int leader_stand_by(struct leader *l, struct loop *loop, struct err *reterr);
+int leader_stand_by(struct leader *l, struct err *reterr);
 
 /* Uses the session, so that it is not idle, during a long wait for something else. */
 void leader_keep(struct leader *l);

@@ -175,7 +175,10 @@ static int produce(struct producer *p, int topic, int partition, const char *key
         }
         if (!pulse_go_on(p->pulse)) {
             rd_kafka_headers_destroy(headers);
-            return err_set(reterr, ERR_RETRY, "stopping");
+            kafka_err(reterr, code, "send to topic %s", p->topics->name[topic]);
+            if (reterr)
+                reterr->unknown = true;
+            return -1;
         }
         rd_kafka_poll(p->rk, QUEUE_FULL_WAIT_MS);
     }

@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from stack import BIN, Stack  # noqa: E402
 
-PROGRAMS = ("assigner", "notifier")
+PROGRAMS = ("assigner", "notifier", "relay")
 STALE_S = 10  # of the heartbeat
 SHUTDOWN_S = 5
 
