@@ -22,7 +22,7 @@ struct publisher {
     struct producer *pair[2]; /* both NULL: not open */
     struct position at;       /* as in Kafka, or ahead of it by windows that held no row */
     struct poison poison;
-    int batch_max; /* rows of the next transaction: less than the option's after a refusal */
+    int batch_max;        /* rows of the next transaction: less than the option's after a refusal */
     uint64_t began_at_ms; /* the last transaction */
     uint64_t commit_ms;   /* what its commit took */
     double rows_a_s;      /* average */

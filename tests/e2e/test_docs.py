@@ -68,7 +68,7 @@ def test_make_demo_ends_with_a_clean_verify():
     assert done.returncode == 0, done.stdout + done.stderr
     assert "NOT FOR PRODUCTION" in done.stdout
     ready = re.search(r"ready +after ([0-9.]+) s", done.stdout)
-    assert ready and float(ready[1]) < 15, done.stdout
+    assert ready and float(ready[1]) < 60, done.stdout
 
 
 def test_the_page_of_options_is_what_the_programs_say():

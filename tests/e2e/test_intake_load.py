@@ -142,8 +142,12 @@ def test_postgresql_stopped_is_503_in_time_and_heals(parts):
 
 def test_a_frozen_postgresql_is_503_in_time_and_heals(parts):
     parts.start("--request-timeout", "1000")
-    pids = [int(parts.one("SELECT pid FROM pg_stat_activity WHERE usename = 'squad_intake' LIMIT 1 OFFSET %s", n))
-            for n in (0, 1)]
+    until = time.monotonic() + 10
+    with parts.db() as db:
+        while len(pids := [pid for pid, in db.execute(
+                "SELECT pid FROM pg_stat_activity WHERE usename = 'squad_intake'")]) < 3:
+            assert time.monotonic() < until
+            time.sleep(0.05)
     flood = Flood(parts, connections=4)
     time.sleep(0.3)
     for pid in pids:
@@ -155,7 +159,7 @@ def test_a_frozen_postgresql_is_503_in_time_and_heals(parts):
     time.sleep(0.5)
     flood.stop()
     assert live == 200 and not flood.broken, flood.broken[:3]
-    assert flood.statuses[201] > 10 and flood.slowest < 2.5, (flood.statuses, flood.slowest)
+    assert flood.statuses[201] > 10 and flood.statuses.get(503, 0) > 0 and flood.slowest < 2.5, (flood.statuses, flood.slowest)
     check_acks(parts, flood.acks)
     assert parts.stop() == 0
 
@@ -163,7 +167,10 @@ def test_a_frozen_postgresql_is_503_in_time_and_heals(parts):
 def test_started_before_postgresql_it_waits_and_says_so(parts):
     parts.pg_stop()
     parts.start(ready=False)
-    time.sleep(0.5)
+    until = time.monotonic() + 10
+    while parts.ready() is None:
+        assert time.monotonic() < until
+        time.sleep(0.02)
     assert parts.client().request("GET", "/livez")[0] == 200
     assert parts.ready() == 503
     status, headers, _ = parts.client().post(ticket())
@@ -193,7 +200,11 @@ def test_term_under_load_loses_and_resets_nothing(parts):
 def test_a_full_queue_is_503_and_the_rest_goes_through(parts):
     parts.start("--queue-max", "4", "--batch-max", "2")
     flood = Flood(parts, connections=32)
-    time.sleep(1.5)
+    time.sleep(0.7)
+    with parts.db() as db, db.transaction():  # a disk may be quick enough for all of them
+        db.execute("LOCK TABLE squad.ticket IN SHARE MODE")
+        time.sleep(0.3)
+    time.sleep(0.5)
     flood.stop()
     assert flood.statuses.get(201, 0) > 20 and flood.statuses.get(503, 0) > 0 and not flood.broken, flood.statuses
     check_acks(parts, flood.acks)

@@ -201,8 +201,8 @@ def test_a_manager_puts_a_waiting_ticket_first(stack, client):
     status, _, why = client.request("GET", f"/v1/tickets/{refs[1]}/why")
     assert why["priority"] == 1
     with stack.db() as db:  # a slot for one of the two
-        db.execute("INSERT INTO squad.expert_area SELECT id, '99' FROM squad.expert WHERE id = %s", (TV[0],))
         db.execute("UPDATE squad.expert_load SET capacity = load + 1 WHERE expert_id = %s", (TV[0],))
+        db.execute("INSERT INTO squad.expert_area SELECT id, '99' FROM squad.expert WHERE id = %s", (TV[0],))
     of = ("SELECT d.state || d.priority FROM squad.dispatch d JOIN squad.ticket t ON t.id = d.ticket_id WHERE t.ref = %s")
     stack.wait_sql(of, refs[1], expected="assigned1")
     assert stack.one(of, refs[0]) == "parked3"

@@ -251,7 +251,7 @@ def test_a_transaction_of_another_stays_open_and_the_relay_waits_and_says_so(for
     w.write(3)
     r = w.start().wait_log("could not settle a transaction that hangs")
     at = time.monotonic()
-    assert r.stop() == 0 and time.monotonic() - at < 2, "it looks again and again, and ends when it is asked to"
+    assert r.stop() == 0 and time.monotonic() - at < 5, "it looks again and again, and ends when it is asked to"
     r = w.start("--drain").wait_log("could not settle a transaction that hangs")
     raw.end(id_, pid, epoch, ABORT)
     assert r.wait() == 0

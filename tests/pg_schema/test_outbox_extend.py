@@ -51,7 +51,7 @@ def test_a_reader_with_a_long_transaction_holds_up_nobody(w):
         stop.set()
         writer.join()
     assert made == [0, 0, 0]
-    assert slowest < 1.0, f"a writer waited {slowest:.1f} s"
+    assert slowest < 3.0, f"a writer waited {slowest:.1f} s"
     reader.execute("ROLLBACK")
     reader.close()
     assert w.one("SELECT squad.outbox_extend(2)") == 2

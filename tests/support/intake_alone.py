@@ -148,8 +148,8 @@ class Flood:
                 self.statuses[status] = self.statuses.get(status, 0) + 1
                 if status == 201:
                     self.acks[key] = answer["id"]
-                elif status == 503:
-                    assert int(headers["Retry-After"]) >= 1
+                elif status == 503 and int(headers["Retry-After"] or 0) < 1:
+                    self.broken.append((key, "a 503 without Retry-After", 0.0))
             if status == 503:
                 time.sleep(0.01)
             if headers.get("Connection") == "close":

@@ -170,8 +170,8 @@ class World:
         return [m for m in self.read(*(suffixes or DATA), isolation=isolation)
                 if header(m, "ce_type") not in (None, "squad.relay.barrier.v1")]
 
-    def check(self, dead=0):
-        """Every committed row was published once, in order for its key; what is dead is in squad.dead."""
+    def look(self):
+        """Compares the outbox and what can be read: published twice or out of order is an error at once."""
         rows = self.c.execute("SELECT id::text, aggregatetype || '/' || aggregateid FROM squad.outbox ORDER BY seq"
                               ).fetchall()
         known = {id_: (seq, key) for seq, (id_, key) in enumerate(rows)}
@@ -185,9 +185,16 @@ class World:
             assert last.get(key, -1) < seq, f"{key} is out of order at {seen[id_]}"
             last[key] = seq
         gone = {header(m, "ce_id") for m in self.read("dead")}
+        return seen, gone, known.keys() - seen.keys() - gone
+
+    def check(self, dead=0):
+        """Every committed row was published once, in order for its key; what is dead is in squad.dead."""
+        until = time.monotonic() + 10  # a commit returns before its markers are written
+        seen, gone, lost = self.look()
+        while (lost or len(gone) != dead) and time.monotonic() < until:
+            seen, gone, lost = self.look()
         assert len(gone) == dead and not gone & seen.keys()
-        lost = known.keys() - seen.keys() - gone
-        assert not lost, f"{len(lost)} of {len(rows)} rows were lost"
+        assert not lost, f"{len(lost)} of {len(lost) + len(seen) + len(gone)} rows were lost"
         return len(seen)
 
     def wait_published(self, timeout_s=30):

@@ -257,14 +257,14 @@ Test(verify, finds_nothing_false_while_tickets_flow)
         write_and_publish(&s.w, fds[0]);
     }
     for (int i = 0; i < 5; i++)
-        scene_clean(&s, "");
+        scene_clean(&s, "--grace 600");
     close(fds[1]);
     close(fds[0]);
     int status;
     waitpid(child, &status, 0);
     cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     cr_expect_gt(world_sql_long(&s.w, "SELECT count(*) FROM ticket"), 10);
-    scene_clean(&s, "");
+    scene_clean(&s, "--grace 600");
     world_drop(&s.w);
 }
 
