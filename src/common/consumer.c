@@ -16,8 +16,8 @@ enum {
     CHECK_TIMEOUT_MS = 100,         /* of one look at a topic; the next finds the connection made */
     CHECK_MISSED_TIMEOUT_MS = 2000, /* when it seems to be missing */
     JOIN_PAUSE_MS = 500,            /* before it joins or looks again */
-    CLOSE_TIMEOUT_MS = 3000,
-    LOST_MAX = 10, /* handles in a row that ended before they brought a message */
+    DISCARDED_MS = 200, /* for those that were abandoned to be gone when the program ends */
+    LOST_MAX = 10,      /* handles in a row that ended before they brought a message */
 };
 
 struct consumer {
@@ -165,13 +165,10 @@ struct consumer *consumer_new(const struct consumer_options *options)
     return c;
 }
 
-static void leave(struct consumer *c, int timeout_ms)
+/* What was settled and not committed comes again. */
+static void abandon(struct consumer *c)
 {
-    if (c->rk && c->settled)
-        rd_kafka_commit(c->rk, c->settled, 1); /* closing waits for it */
-    CRASH_POINT(".leave.before");
-    kafka_close(c->rk, timeout_ms);
-    CRASH_POINT(".leave.after");
+    kafka_discard(c->rk);
     c->rk = NULL;
     c->joined = false;
     forget(c);
@@ -207,7 +204,7 @@ static void note(rd_kafka_topic_partition_list_t *list, const rd_kafka_message_t
 static int lose(struct consumer *c, const char *why, struct err *reterr)
 {
     LOG(WARN, "the consumer joins again", F_STR("text", why));
-    leave(c, CLOSE_TIMEOUT_MS);
+    abandon(c);
     c->tried_ms = now_ms();
     if (++c->lost <= LOST_MAX)
         return 0;
@@ -305,8 +302,15 @@ void consumer_close(struct consumer *c, int timeout_ms)
 {
     if (!c)
         return;
-    leave(c, timeout_ms);
+    if (c->rk && c->settled)
+        rd_kafka_commit(c->rk, c->settled, 1); /* closing waits for it */
+    CRASH_POINT(".leave.before");
+    kafka_close(c->rk, timeout_ms);
+    CRASH_POINT(".leave.after");
+    rd_kafka_wait_destroyed(DISCARDED_MS);
     rd_kafka_topic_partition_list_destroy(c->read);
     rd_kafka_topic_partition_list_destroy(c->ended);
+    if (c->settled)
+        rd_kafka_topic_partition_list_destroy(c->settled);
     free(c);
 }

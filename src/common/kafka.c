@@ -221,6 +221,22 @@ void kafka_close(rd_kafka_t *rk, int timeout_ms)
     pthread_cond_destroy(&w.done_cond);
 }
 
+static void *destroy(void *arg)
+{
+    rd_kafka_destroy_flags(arg, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return NULL;
+}
+
+void kafka_discard(rd_kafka_t *rk)
+{
+    pthread_t thread;
+    if (!rk)
+        return;
+    if (pthread_create(&thread, NULL, destroy, rk))
+        abort();
+    pthread_detach(thread);
+}
+
 /* Codes that are neither "try again" (the default) nor listed here are transport troubles that
  * librdkafka or a new handle gets over. */
 static const struct {

@@ -29,6 +29,10 @@ int kafka_open(rd_kafka_t **ret, rd_kafka_type_t type, rd_kafka_conf_t *conf,
  * EXIT_DEADLINE after timeout_ms. NULL is fine. Purges a producer first. */
 void kafka_close(rd_kafka_t *rk, int timeout_ms);
 
+/* Destroys a consumer beside the program, which goes on: for one that is done for. It says nothing
+ * to its group and calls nobody back; what it had under way is lost. NULL is fine. */
+void kafka_discard(rd_kafka_t *rk);
+
 /* Partitions of a topic. Missing: ERR_FATAL EXIT_KAFKA. */
 int kafka_partitions(rd_kafka_t *rk, const char *topic, int timeout_ms, int *ret_count,
                      struct err *reterr);

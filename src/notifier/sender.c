@@ -29,7 +29,8 @@ struct transfer {
     void *ctx;
     long timeout_ms;
     uint64_t deadline_ms;
-    bool last_look; /* has been taken after the deadline */
+    curl_socket_t fd; /* CURL_SOCKET_BAD: none yet */
+    bool last_look;   /* has been taken after the deadline */
     size_t received;
     struct transfer *next, *previous;
 };
@@ -142,16 +143,14 @@ static void on_deadline(void *ctx)
     struct sender *s = ctx;
     struct transfer *t;
     while ((t = first_late(s))) {
-        curl_socket_t fd = CURL_SOCKET_BAD;
         int running;
         if (t->last_look) {
             finish(t, CURLE_OPERATION_TIMEDOUT);
             continue;
         }
         t->last_look = true;
-        curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd);
-        if (fd != CURL_SOCKET_BAD)
-            curl_multi_socket_action(s->multi, fd, CURL_CSELECT_IN, &running);
+        if (t->fd != CURL_SOCKET_BAD)
+            curl_multi_socket_action(s->multi, t->fd, CURL_CSELECT_IN, &running);
         take_finished(s);
     }
     set_deadline(s);
@@ -165,11 +164,22 @@ static int set_timer(CURLM *multi, long timeout_ms, void *ctx)
     return 0;
 }
 
+/* CURLINFO_ACTIVESOCKET knows none while the transfer runs. */
+static void note_socket(CURL *easy, curl_socket_t fd, int what)
+{
+    struct transfer *t = NULL; /* stays so for a handle of curl's own */
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
+    if (t && what != CURL_POLL_REMOVE)
+        t->fd = fd;
+    else if (t && t->fd == fd)
+        t->fd = CURL_SOCKET_BAD;
+}
+
 static int set_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
 {
     struct sender *s = ctx;
     struct socket *k = socket_ctx;
-    (void)easy;
+    note_socket(easy, fd, what);
     if (what == CURL_POLL_REMOVE) {
         if (k)
             loop_remove(s->loop, k->source);
@@ -273,6 +283,7 @@ bool sender_post(struct sender *s, const struct post *post)
     t->sender = s;
     t->ctx = post->ctx;
     t->timeout_ms = post->timeout_ms;
+    t->fd = CURL_SOCKET_BAD;
     t->deadline_ms = now_ms() + (uint64_t)post->timeout_ms;
     t->easy = curl_easy_init();
     if (!t->easy)
