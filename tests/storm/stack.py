@@ -54,7 +54,6 @@ class Kept(Process):
     def start(self):
         super().start()
         self.seen_end = False
-        self.began_at = time.time()  # started_at is the parent's, and monotonic
         self.stack.note("start", program=self.name, pid=self.child.pid)
 
     def tend(self):
@@ -310,13 +309,6 @@ class Stack:
     def fired_file(self, name):
         """What becomes of the crash file when its point is passed."""
         return self.crash_file(name).with_suffix(".fired")
-
-    def crashed(self, name):
-        """Whether the process that ran last has passed its crash point."""
-        try:
-            return self.fired_file(name).stat().st_ctime >= self.kept[name].began_at - TICK_S
-        except FileNotFoundError:
-            return False
 
     def wait_kafka(self, timeout_s):
         """Until the broker answers."""

@@ -31,7 +31,7 @@ class PostgresFault(Fault):
                     cursor = db.execute(s)
                 row = cursor.fetchone() if cursor.description else None
                 return row and row[0]
-        except psycopg.OperationalError as e:
+        except (psycopg.OperationalError, psycopg.errors.InternalError_) as e:  # the latter with its disk full
             raise NotNow(f"PostgreSQL does not answer: {e}") from None
 
     def surely(self, *statements):
