@@ -30,5 +30,5 @@ storm-recovery: deps ## kill -9 each program twenty times while nothing else is 
 	@$(STORM) run --build ../build/fault --seed $(SEED) --only 'calm-kill-*' --faults 80 --tickets 8000 --rate-max 60 \
 	    --campaign storm/campaign.jsonl
 
-storm-tables: ## print the campaign's tables for docs/reliability.md
-	@$(STORM) tables
+storm-tables: ## print the campaign's tables for docs/reliability.md, or of all runs since the programs SINCE=DIGEST
+	@$(STORM) tables $(if $(SINCE),--since $(SINCE))

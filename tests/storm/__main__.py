@@ -116,6 +116,7 @@ def main():
     sub = verbs.add_parser("tables", help="add up a campaign and print its tables in Markdown")
     sub.set_defaults(function=campaign.tables)
     sub.add_argument("file", type=Path, nargs="?", default=HERE / "tests" / "storm" / "campaign.jsonl")
+    sub.add_argument("--since", metavar="PROGRAMS", help="add the runs from the first of these programs (a digest) on")
     args = parser.parse_args()
     return args.function(args)
 

@@ -1,7 +1,7 @@
 """Runs added up: every run is one line of a file, and the tables of docs/reliability.md come from it.
 
 Only runs of the same programs and the same load are added: each line has a digest of both, and those that differ from
-the last line's are another campaign.
+the last line's are another campaign. On request the runs of a line of commits are added: those from certain programs on.
 """
 import hashlib
 import json
@@ -42,6 +42,14 @@ def digests():
 def same(runs, like):
     """Those runs whose programs and load are the same as those of a run."""
     return [r for r in runs if all(r.get(k) == like.get(k) for k in ("programs", "load"))]
+
+
+def since(every, programs):
+    """The runs from the first of these programs on, as long as the load is the last one's."""
+    first = next((n for n, r in enumerate(every) if r.get("programs") == programs), None)
+    if first is None:
+        raise SystemExit(f"no run has programs {programs}")
+    return [r for r in every[first:] if r.get("load") == every[-1].get("load")]
 
 
 def read(path):
@@ -102,7 +110,7 @@ def table(head, rows):
 
 def tables(args):
     every = read(args.file)
-    runs = same(every, every[-1]) if every else []
+    runs = since(every, args.since) if args.since else same(every, every[-1]) if every else []
     good, failed = [r for r in runs if r["ok"]], [r for r in runs if not r["ok"]]
     if not good:
         print("no run without a finding")
@@ -110,7 +118,7 @@ def tables(args):
     print(f"{len(good)} runs, seeds {min(r['seed'] for r in good)} to {max(r['seed'] for r in good)}, "
           f"{min(r['at'] for r in good)} to {max(r['at'] for r in good)}, "
           f"commits {', '.join(dict.fromkeys(r['commit'] for r in good))}, "
-          f"programs {good[-1].get('programs')}, load {good[-1].get('load')}.\n")
+          f"programs {', '.join(dict.fromkeys(r.get('programs') for r in good))}, load {good[-1].get('load')}.\n")
     for text in late(good):
         print(f"Too late: {text}.\n")
     for r in failed:
