@@ -123,14 +123,11 @@ def test_a_client_over_its_quota_is_429_and_told_when_to_come_back(parts):
 
 
 def test_an_address_has_its_quota_and_a_proxy_s_word_counts_only_when_it_is_trusted(parts):
-    parts.start("--address-rate", "1", "--address-burst", "3", ready=False)
-    until(lambda: "serving HTTP" in parts.log())
+    parts.start_serving("--address-rate", "1", "--address-burst", "3")
     codes = [raw(parts.port, "GET", LIVE, {"X-Forwarded-For": f"10.0.0.{n}"})[0] for n in range(5)]
     assert codes == [200] * 3 + [429] * 2, "X-Forwarded-For of anybody is not believed"
     assert parts.stop() == 0
-    before = parts.log().count("serving HTTP")
-    parts.start("--address-rate", "1", "--address-burst", "3", "--proxy", "127.0.0.1", ready=False)
-    until(lambda: parts.log().count("serving HTTP") > before)
+    parts.start_serving("--address-rate", "1", "--address-burst", "3", "--proxy", "127.0.0.1")
     for n in range(3):
         codes = [raw(parts.port, "GET", LIVE, {"X-Forwarded-For": f"1.2.3.4, 10.0.0.{n}"})[0] for _ in range(4)]
         assert codes == [200] * 3 + [429]

@@ -68,6 +68,15 @@ class Parts:
             self.wait_ready()
         return self.intake
 
+    def start_serving(self, *args):
+        """For who must not ask it whether it is ready: it would count."""
+        before = self.log().count("serving HTTP")
+        self.start(*args, ready=False)
+        until = time.monotonic() + 10
+        while self.log().count("serving HTTP") == before:
+            assert time.monotonic() < until and self.intake.poll() is None, self.log()[-2000:]
+            time.sleep(0.01)
+
     def wait_ready(self, timeout_s=10):
         until = time.monotonic() + timeout_s
         while self.ready() != 200:
