@@ -161,7 +161,8 @@ def crash_points(done, registry):
 
 
 def totals(good, failed):
-    sums = {k: sum(r.get(k, 0) for r in good) for k in ("tickets", "tickets_after_heal", "commits", "events", "deliveries", "unknown")}
+    sums = {k: sum(r.get(k, 0) for r in good) for k in ("tickets", "tickets_after_heal", "commits", "events", "deliveries", "unknown",
+                                                        "sent_again")}
     done, short = counts(good), lacking(good)
     crash = [i for i in short if i.startswith("crash-")]
     table(("what", "count"), [
@@ -170,6 +171,7 @@ def totals(good, failed):
         ("kills of the broker between a commit and its markers", aimed(good)),
         ("requests whose outcome was unknown at first", f"{sums['unknown']:,}"),
         ("commits replayed and checked", f"{sums['commits']:,}"), ("events published", f"{sums['events']:,}"),
+        ("of them sent again behind an aborted barrier, perhaps behind later ones", f"{sums['sent_again']:,}"),
         ("webhook deliveries", f"{sums['deliveries']:,}"), ("runs with a finding, not counted", failed)])
     others = [f"`{i}`" for i in sorted(set(short) - set(crash))]
     if short:

@@ -77,6 +77,23 @@ class Evidence:
         return self.records("committed")
 
     @cached_property
+    def sent_again(self):
+        """Ids of events that an aborted barrier has taken with it and the relay has sent again: the record is there twice
+        in its partition, first aborted, then committed, and the barrier between them (docs/design.md)."""
+        visible = {(r["topic"], r["partition"], r["offset"]) for r in read_lines(self.dir / "committed.jsonl")}
+        barriers, aborted = defaultdict(list), defaultdict(list)
+        for r in read_lines(self.dir / "uncommitted.jsonl"):
+            where = r["topic"], r["partition"]
+            if (*where, r["offset"]) not in visible:
+                if r["type"] == BARRIER:
+                    barriers[where].append(r["offset"])
+                else:
+                    aborted[*where, r["id"]].append(r["offset"])
+        return {r["id"] for r in self.committed
+                for first in aborted.get((r["topic"], r["partition"], r["id"]), ())
+                if any(first < b < r["offset"] for b in barriers[r["topic"], r["partition"]])}
+
+    @cached_property
     def acknowledged(self):
         """{key: [answers]} of posts with 2xx."""
         answers = defaultdict(list)

@@ -394,7 +394,7 @@ def judge(directory, keep=False):
     if not failed:
         result |= {"commits": ev.model.commits, "states": ev.model.checked_states,
                    "events": len(ev.model.events), "deliveries": len(ev.hooks),
-                   "unknown": facts["stats"]["unknown"]}
+                   "unknown": facts["stats"]["unknown"], "sent_again": len(ev.sent_again)}
         result["after_heal_s"], result["tickets_after_heal"] = recovery.after_heal(ev)
     result["checked_s"] = round(time.monotonic() - started)
     (ev.dir / "result.json").write_text(json.dumps(result, indent=1))

@@ -343,6 +343,41 @@ def two_events_of_a_key_change_places(s):
     s.committed = records
 
 
+def sent_again(s, *between):
+    """The first of two events of a key is aborted, and again behind the second."""
+    i = next(i for i, r in enumerate(s.records) if r["type"] == "squad.ticket.requeued.v1")
+    again = s.records[i] | {"offset": 999}
+    extra = [{"t": 1.0, "topic": again["topic"], "partition": 0, "key": "barrier", "id": None, "poison": None,
+              "value": "{}", "type": "squad.relay.barrier.v1", "offset": offset} for offset in between]
+    s.uncommitted = [*s.records, *extra, again]
+    s.committed = [*s.records[:i], *s.records[i + 1:], again]
+    s.live = s.committed
+
+
+def test_what_an_aborted_barrier_took_with_it_may_come_behind_later_events(tmp_path):
+    s = Story()
+    sent_again(s, 998)
+    s.verify["reordered"] = 1
+    assert failed_checks(s, tmp_path) == {}
+
+
+def test_verify_may_not_find_more_than_the_barrier_explains(tmp_path):
+    s = Story()
+    sent_again(s, 998)
+    s.verify["reordered"] = 2
+    assert set(failed_checks(s, tmp_path)) == {"verify"}
+
+
+@spoil("event-reordered")
+def an_event_was_aborted_and_sent_again_without_a_barrier(s):
+    sent_again(s)
+
+
+@spoil("event-reordered")
+def an_event_was_sent_again_and_the_barrier_stands_before_it(s):
+    sent_again(s, 0)
+
+
 @spoil("event-phantom", "uncommitted-phantom")
 def an_event_is_published_that_was_never_committed(s):
     s.records.append(s.records[0] | {"id": "phantom", "offset": 999})
