@@ -66,6 +66,11 @@ enum err_kind pg_err_kind(const char *sqlstate)
     return ERR_FATAL;
 }
 
+bool pg_err_locked(const struct err *err)
+{
+    return strcmp(err->sqlstate, "55P03") == 0;
+}
+
 static void copy_first_line(char *to, size_t size, const char *from)
 {
     size_t n = strcspn(from ? from : "", "\n");

@@ -104,6 +104,9 @@ int pg_err(struct err *reterr, PGconn *conn, const PGresult *res, const char *wh
 /* The one place where a SQLSTATE becomes a kind. NULL or "" is a lost connection: ERR_RETRY. */
 enum err_kind pg_err_kind(const char *sqlstate);
 
+/* Somebody held a row for longer than the session's lock time-out (55P03). */
+bool pg_err_locked(const struct err *err);
+
 static inline void pg_clearp(PGresult **res)
 {
     PQclear(*res);

@@ -25,6 +25,13 @@ static void failed(struct request *r, const struct err *err)
         LOG(ERROR, "request failed", F_STR("request_id", r->request_id),
             F_STR("statement", r->lookup.stmt->name));
         reply_problem(r, PROBLEM_INTERNAL, "squad made a mistake; its log has this request's id.");
+    } else if (err && pg_err_locked(err)) {
+        LOG(WARN, "a session keeps locked what a request changes",
+            F_STR("request_id", r->request_id), F_STR("statement", r->lookup.stmt->name));
+        reply_problem(
+            r, PROBLEM_UNAVAILABLE,
+            "Somebody else holds it at the moment: nothing has been changed. Send the same "
+            "again after the time in Retry-After.");
     } else {
         reply_problem(r, PROBLEM_UNAVAILABLE, "PostgreSQL did not answer in time.");
     }

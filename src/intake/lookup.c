@@ -9,7 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IN_FLIGHT_MAX = 64, TICK_MS = 100, STATEMENTS_MAX = 64 };
+enum {
+    IN_FLIGHT_MAX = 64,
+    TICK_MS = 100,
+    STATEMENTS_MAX = 64,
+    LOCK_TIMEOUT_MS = 250 /* everything behind it in the session waits as long */
+};
 
 /* Not in struct lookup: a thread that still connects when the program stops reads it. */
 static struct pg_stmt statements[STATEMENTS_MAX];
@@ -71,7 +76,9 @@ static void on_done(struct session_job *job, const PGresult *res, const struct e
     struct lookup *l = item->lookup;
     CRASH_POINT("intake.lookup.after");
     l->in_flight--;
-    bool again = !res && err->kind == ERR_RETRY && !(err->unknown && item->once);
+    /* Who holds a row may do so for hours, and each try keeps the others waiting. */
+    bool again =
+        !res && err->kind == ERR_RETRY && !(err->unknown && item->once) && !pg_err_locked(err);
     if (again && !item->answered && item->deadline_ms > now_ms())
         wait_again(l, item);
     else
@@ -97,7 +104,7 @@ static void send_waiting(struct lookup *l)
     }
 }
 
-/* Also what sends again after a statement was refused for the moment (a deadlock, a lock). */
+/* Also what sends again after a statement was refused for the moment (a deadlock). */
 static void on_deadline(void *ctx)
 {
     struct lookup *l = ctx;
@@ -178,8 +185,9 @@ struct lookup *lookup_new(const struct lookup_options *options)
                .stmts = statements,
                .n_stmts = n_statements,
                .statement_timeout_ms = (int)l->o.request_timeout_ms,
+               .lock_timeout_ms = LOCK_TIMEOUT_MS,
                .setup_sql = "SET plan_cache_mode = force_generic_plan;" PG_STEADY_PLANS},
-        .job_timeout_ms = l->o.request_timeout_ms,
+        .job_timeout_ms = l->o.request_timeout_ms + 1000, /* the server's own time-out is first */
         .on_up = on_up,
         .on_fatal = on_fatal,
         .ctx = l,

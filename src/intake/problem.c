@@ -77,10 +77,12 @@ static const struct {
     [PROBLEM_BUSY] = {503, "busy", "Too many requests are waiting",
                       "Nothing was stored. Send the same again, with the same key, after "
                       "Retry-After seconds."},
-    [PROBLEM_UNAVAILABLE] = {503, "unavailable", "Not available at the moment",
-                             "PostgreSQL is away or slow, or the server is stopping. The outcome "
-                             "may be unknown: send the same again, with the same key, after "
-                             "Retry-After seconds. There will never be two tickets."},
+    [PROBLEM_UNAVAILABLE] =
+        {503, "unavailable", "Not available at the moment",
+         "PostgreSQL is away or slow, somebody holds what the request changes, "
+         "or the server is stopping. The outcome may be unknown: send the same "
+         "again, with the same key, after Retry-After seconds. There will never "
+         "be two tickets."},
 };
 
 int problem_status(enum problem p)

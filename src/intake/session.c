@@ -16,6 +16,7 @@ struct session {
     struct loop_source *source;
     bool wants_write;
     bool was_up, down;
+    uint64_t answered_ms; /* the last answer */
     struct pg_attempt *attempt;
     int wake_fd;
     long backoff_ms;
@@ -72,7 +73,8 @@ static void on_stuck(void *ctx)
     uint64_t now = now_ms();
     if (!s->first || !s->pg)
         return;
-    uint64_t due = s->first->sent_ms + (uint64_t)s->o.job_timeout_ms;
+    uint64_t since = s->first->sent_ms > s->answered_ms ? s->first->sent_ms : s->answered_ms;
+    uint64_t due = since + (uint64_t)s->o.job_timeout_ms;
     if (due > now) {
         loop_timer_set(s->o.loop, &s->stuck_timer, due);
         return;
@@ -89,6 +91,7 @@ static void deliver(struct session *s)
     _cleanup_result_ PGresult *res = job->res;
     ExecStatusType status = PQresultStatus(res);
     struct err err;
+    s->answered_ms = now_ms();
     s->first = job->next;
     if (!s->first)
         s->last = &s->first;

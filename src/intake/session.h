@@ -38,7 +38,7 @@ struct session_options {
     /* What it points at lives as long as the program: a thread that connects may outlive the
      * session. */
     struct pg_options pg;
-    long job_timeout_ms;      /* no answer for so long: the connection is given up */
+    long job_timeout_ms;      /* no answer at all for so long: the connection is given up */
     void (*on_up)(void *ctx); /* connected, first or again */
     /* A first connection that can never work: the program should exit. */
     void (*on_fatal)(void *ctx, const struct err *err);
