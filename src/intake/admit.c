@@ -9,28 +9,15 @@
 #include <string.h>
 #include <strings.h>
 
+/* An address as 16 bytes: of IPv4 the first four. Quotas go by the first eight: an IPv4 address, or
+ * the network of an IPv6 one. */
+enum { ADDRESS_BYTES = 16, QUOTA_BYTES = 8 };
+
 struct admit {
     struct admit_options o;
+    uint8_t proxy[OPT_LIST_MAX][ADDRESS_BYTES];
     struct limit *addresses, *clients;
 };
-
-struct admit *admit_new(const struct admit_options *options)
-{
-    struct admit *a = mem_new(1, sizeof *a);
-    a->o = *options;
-    a->addresses = limit_new();
-    a->clients = limit_new();
-    return a;
-}
-
-void admit_free(struct admit *a)
-{
-    if (!a)
-        return;
-    limit_free(a->addresses);
-    limit_free(a->clients);
-    free(a);
-}
 
 static bool host_served(const struct opt_list *hosts, const char *host)
 {
@@ -47,10 +34,6 @@ static const struct sockaddr *peer_of(const struct request *r)
 {
     return MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
 }
-
-/* An address as 16 bytes: of IPv4 the first four. Quotas go by the first eight: an IPv4 address, or
- * the network of an IPv6 one. */
-enum { ADDRESS_BYTES = 16, QUOTA_BYTES = 8 };
 
 static void take_v6(const struct in6_addr *v6, uint8_t to[ADDRESS_BYTES])
 {
@@ -82,14 +65,13 @@ static bool key_of_text(const char *text, uint8_t to[ADDRESS_BYTES])
     return true;
 }
 
-static bool is_proxy(const struct opt_list *proxies, const struct sockaddr *sa)
+static bool is_proxy(const struct admit *a, const struct sockaddr *sa)
 {
-    uint8_t peer[ADDRESS_BYTES], proxy[ADDRESS_BYTES];
+    uint8_t peer[ADDRESS_BYTES];
     key_of_peer(sa, peer);
-    for (size_t i = 0; i < proxies->n; i++) {
-        if (key_of_text(proxies->item[i], proxy) && memcmp(peer, proxy, sizeof peer) == 0)
+    for (size_t i = 0; i < a->o.proxies.n; i++)
+        if (memcmp(peer, a->proxy[i], sizeof peer) == 0)
             return true;
-    }
     return false;
 }
 
@@ -119,9 +101,39 @@ static bool key_of_forwarded(const char *list, uint8_t to[ADDRESS_BYTES])
 static void address_key(struct admit *a, const struct request *r, uint8_t to[ADDRESS_BYTES])
 {
     const struct sockaddr *peer = peer_of(r);
-    const char *list = is_proxy(&a->o.proxies, peer) ? r->gate.forwarded_for : NULL;
+    const char *list = is_proxy(a, peer) ? r->gate.forwarded_for : NULL;
     if (!list || !key_of_forwarded(list, to))
         key_of_peer(peer, to);
+}
+
+/* --- beginning and end --- */
+
+int admit_new(struct admit **ret, const struct admit_options *options, struct err *reterr)
+{
+    struct admit *a = mem_new(1, sizeof *a);
+    a->o = *options;
+    for (size_t i = 0; i < a->o.proxies.n; i++) {
+        const char *text = a->o.proxies.item[i];
+        if (!key_of_text(text, a->proxy[i])) {
+            free(a);
+            return err_fatal(reterr, EXIT_CONFIG,
+                             "option --proxy (SQUAD_PROXIES) is \"%s\": it must be one IP address",
+                             text);
+        }
+    }
+    a->addresses = limit_new();
+    a->clients = limit_new();
+    *ret = a;
+    return 0;
+}
+
+void admit_free(struct admit *a)
+{
+    if (!a)
+        return;
+    limit_free(a->addresses);
+    limit_free(a->clients);
+    free(a);
 }
 
 /* --- quotas --- */

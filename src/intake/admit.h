@@ -4,19 +4,21 @@
  */
 #pragma once
 
+#include "err.h"
 #include "limit.h"
 #include "opt.h"
 #include "request.h"
 
 struct admit_options {
     struct opt_list hosts;   /* names this server has; none: any */
-    struct opt_list proxies; /* addresses whose X-Forwarded-For is believed */
+    struct opt_list proxies; /* IP addresses whose X-Forwarded-For is believed */
     struct limit_rate address, client;
 };
 
 struct admit;
 
-struct admit *admit_new(const struct admit_options *options); /* owned; copies */
+/* *ret is owned; copies. A proxy that is not one IP address: ERR_FATAL EXIT_CONFIG. */
+int admit_new(struct admit **ret, const struct admit_options *options, struct err *reterr);
 void admit_free(struct admit *a);
 
 /* The head has been read. True: go on. False: the reply is set (421, 429). */

@@ -133,12 +133,15 @@ static int start(struct intake *in, const struct conf *conf, struct err *reterr)
     in->request_timeout_ms = conf->request_timeout_ms;
     in->seal = seal_new();
     in->metrics.started_s = (uint64_t)wall_us() / 1000000;
-    in->admit = admit_new(&(struct admit_options){
-        .hosts = conf->hosts,
-        .proxies = conf->proxies,
-        .address = {conf->address_rate, conf->address_burst},
-        .client = {conf->client_rate, conf->client_burst},
-    });
+    if (admit_new(&in->admit,
+                  &(struct admit_options){
+                      .hosts = conf->hosts,
+                      .proxies = conf->proxies,
+                      .address = {conf->address_rate, conf->address_burst},
+                      .client = {conf->client_rate, conf->client_burst},
+                  },
+                  reterr))
+        return -1;
     if (http_new(&in->http,
                  &(struct http_options){
                      .loop = in->loop,

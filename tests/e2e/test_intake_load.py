@@ -219,6 +219,9 @@ def test_wrong_configuration_ends_with_its_code_and_a_sentence(parts):
     assert run("--drain").returncode == 0
     done = run("--listen", "nowhere")
     assert done.returncode == 2 and "HOST:PORT" in done.stderr
+    for proxy in ("10.0.0.0/8", "proxy.example.com", "10.0.0.5:8080", "10.0.0.5,10.0.0.6", ""):
+        done = run("--listen", free, "--proxy", "10.0.0.5", "--proxy", proxy)
+        assert done.returncode == 2 and "--proxy" in done.stderr and proxy in done.stderr, proxy
     done = run("--listen", "203.0.113.1:80")
     assert done.returncode == 2 and "could not listen" in done.stderr
     done = run("--listen", free, db=f"host=127.0.0.1 port={parts.pg_port} dbname=nothing")
