@@ -99,7 +99,8 @@ CREATE TABLE squad.ticket_type (
     sticky_s         integer NOT NULL DEFAULT 7776000 CHECK (sticky_s >= 0),
     objectives       text[] NOT NULL DEFAULT '{sticky,load,skill_fit,distance,idle}'
                      CONSTRAINT ticket_type_objectives CHECK (objectives <@ ARRAY['sticky', 'load', 'skill_fit', 'distance', 'idle']
-                                                              AND cardinality(objectives) <= 5 AND array_position(objectives, NULL) IS NULL)
+                                                              AND cardinality(objectives) <= 5 AND array_position(objectives, NULL) IS NULL),
+    changed_at       timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE  squad.ticket_type IS 'Known types of ticket. A ticket of another type is stored and goes to review.';
 COMMENT ON COLUMN squad.ticket_type.type IS 'Value of the field type of a request.';
@@ -109,6 +110,7 @@ COMMENT ON COLUMN squad.ticket_type.duration_s IS 'How long a job takes, in seco
 COMMENT ON COLUMN squad.ticket_type.offer_timeout_s IS 'Seconds that an expert has to answer an offer.';
 COMMENT ON COLUMN squad.ticket_type.offers_max IS 'A ticket that has waited or is past due is offered to so many experts at once; the first who accepts has it.';
 COMMENT ON COLUMN squad.ticket_type.sticky_s IS 'For so many seconds the expert who did a customer''s last job is preferred.';
+COMMENT ON COLUMN squad.ticket_type.changed_at IS 'Since when what it asks of an expert is as it is: his skills, how long he must be there, when requirements are dropped. Set by triggers.';
 COMMENT ON COLUMN squad.ticket_type.objectives IS 'What orders experts who pass all filters, the first that differs decides: sticky, load, skill_fit, distance, idle; last always the lowest number.';
 
 CREATE TABLE squad.ticket_type_skill (
@@ -123,6 +125,30 @@ COMMENT ON COLUMN squad.ticket_type_skill.type IS 'Type of ticket.';
 COMMENT ON COLUMN squad.ticket_type_skill.skill IS 'Skill it needs.';
 COMMENT ON COLUMN squad.ticket_type_skill.min_level IS 'Least level, 1 to 5.';
 COMMENT ON COLUMN squad.ticket_type_skill.importance IS '0: required for ever; 3, 2, 1: dropped in this order at the times of squad.priority.';
+
+-- squad verify and rpt.audit judge a choice by the rules of its time, or not at all. Set at the commit: until then
+-- choices go by the old rules.
+CREATE FUNCTION squad.ticket_type_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'priority' THEN
+        UPDATE ticket_type SET changed_at = clock_timestamp(); -- a ticket of any type may have this priority
+    ELSE
+        UPDATE ticket_type y SET changed_at = clock_timestamp() WHERE y.type IN (OLD.type, NEW.type);
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION squad.ticket_type_changed() IS 'Trigger: keeps ticket_type.changed_at.';
+
+CREATE CONSTRAINT TRIGGER ticket_type_changed AFTER UPDATE OF type, priority, duration_s ON squad.ticket_type
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION squad.ticket_type_changed();
+CREATE CONSTRAINT TRIGGER ticket_type_skill_changed AFTER INSERT OR UPDATE OR DELETE ON squad.ticket_type_skill
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION squad.ticket_type_changed();
+CREATE CONSTRAINT TRIGGER priority_changed AFTER UPDATE OF relax_3_s, relax_2_s, relax_1_s ON squad.priority
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION squad.ticket_type_changed();
+COMMENT ON TRIGGER ticket_type_changed ON squad.ticket_type IS 'Keeps changed_at.';
+COMMENT ON TRIGGER ticket_type_skill_changed ON squad.ticket_type_skill IS 'Keeps ticket_type.changed_at.';
+COMMENT ON TRIGGER priority_changed ON squad.priority IS 'Keeps ticket_type.changed_at.';
 
 CREATE TABLE squad.policy (
     one                      boolean PRIMARY KEY DEFAULT true CHECK (one),

@@ -179,12 +179,18 @@ SELECT 'above capacity', e.id::text, format('%s: load %s, capacity %s', e.name, 
  WHERE l.load > l.capacity OR l.load < 0
 UNION ALL
 SELECT 'wrong expert', t.ref,
-       format('%s %s', e.name, squad.rule_words((squad.expert_breaks(a.ticket_id, a.expert_id, a.reserved_at))[1]))
+       format('%s %s', e.name, (SELECT string_agg(squad.rule_words(r), ' and ') FROM unnest(b.rules) AS r))
   FROM squad.assignment a
   JOIN squad.expert e ON e.id = a.expert_id AND e.version = a.expert_version
   JOIN squad.ticket t ON t.id = a.ticket_id
+  JOIN squad.ticket_type y ON y.type = t.type AND y.changed_at <= a.reserved_at,
+       LATERAL (SELECT array_remove(array_remove(squad.expert_breaks(a.ticket_id, a.expert_id, a.reserved_at), 'capacity'),
+                                    CASE WHEN a.reserved_at + y.duration_s * interval '1 second' <= (SELECT squad.report_now()) THEN 'shift' END))
+           AS b (rules)
  WHERE a.ended_at IS NULL
-   AND NOT array_remove(squad.expert_breaks(a.ticket_id, a.expert_id, a.reserved_at), 'capacity') <@ coalesce(a.override, '{}')
+   AND NOT b.rules <@ coalesce(a.override, '{}')
+   AND NOT EXISTS (SELECT FROM squad.ticket_event v
+                    WHERE v.ticket_id = a.ticket_id AND v.kind = 'prioritized' AND v.at >= a.reserved_at)
 UNION ALL
 SELECT 'assigned to nobody', t.ref, 'the ticket is assigned but has no live assignment'
   FROM squad.dispatch d JOIN squad.ticket t ON t.id = d.ticket_id

@@ -5,7 +5,7 @@ SET TimeZone = 'UTC';
 SET search_path = squad;
 
 INSERT INTO skill VALUES ('tv', 'Television'), ('internet', 'Internet');
-INSERT INTO ticket_type VALUES ('tv', 'Television', 3), ('internet', 'Internet', 2);
+INSERT INTO ticket_type (type, title, priority, changed_at) VALUES ('tv', 'Television', 3, '2026-11-01'), ('internet', 'Internet', 2, '2026-11-01');
 INSERT INTO ticket_type_skill VALUES ('tv', 'tv', 2), ('internet', 'internet', 2);
 INSERT INTO contract VALUES ('basic', 'Basic');
 INSERT INTO client (name, key_hash) VALUES ('form', sha256('form'));
