@@ -50,6 +50,12 @@ SELECT t.id, d.state, t.type, t.area, d.priority, t.created_at, t.created_at + i
     (8, 'review', 3, '1 second', 0, '{unknown_type}', NULL)) AS d (n, state, priority, after, attempts, flags, parked)
   JOIN ticket t ON t.ref = lpad('', 5, '0') || '-' || lpad(d.n::text, 5, '0');
 
+-- A manager has put 5 back, which is past due all the same, and 7 before 6.
+UPDATE dispatch d SET by_hand = true, priority = v.priority, assign_due = coalesce(v.due, d.assign_due)
+  FROM (VALUES ('00000-00005', 4, NULL), ('00000-00007', 3, timestamptz '2026-11-24 13:00')) AS v (ref, priority, due)
+  JOIN ticket t USING (ref)
+ WHERE d.ticket_id = t.id;
+
 INSERT INTO assignment (id, ticket_id, expert_id, attempt, state, expert_version, why, reserved_at, offered_at, expires_at, ended_at,
                         reason)
 SELECT lpad(a.n::text || '0' || a.attempt, 32, 'a')::uuid, t.id, a.expert, a.attempt, a.state, 1,
