@@ -3,6 +3,6 @@ SELECT (SELECT count(*) FROM ticket) AS tickets,
        count(*) FILTER (WHERE d.state = 'parked') AS parked,
        count(*) FILTER (WHERE d.state = 'review') AS review,
        (SELECT count(*) FROM assignment a
-         WHERE a.state IN ('reserved', 'offered', 'completed')
-           AND EXISTS (SELECT FROM notice n WHERE n.assignment_id = a.id AND n.state = 'delivered')) AS notified
+         WHERE a.state IN ('reserved', 'offered', 'accepted', 'en_route', 'on_site', 'completed')
+           AND EXISTS (SELECT FROM notice n WHERE n.assignment_id = a.id AND n.message = 'offer' AND n.state = 'delivered')) AS notified
   FROM dispatch d
