@@ -1,5 +1,6 @@
-"""Statements of sql/queries whose answers people read."""
+"""Statements of sql/queries whose answers people read, or whose plan matters."""
 import json
+import re
 
 import pytest
 
@@ -52,3 +53,28 @@ def test_a_ticket_waits_for_the_last_filter_that_removed_somebody_or_for_what_ha
     t = w.parked()
     w.c.execute("UPDATE squad.dispatch SET parked = %s WHERE ticket_id = %s", (json.dumps(parked), t))
     assert rows(w, "cli/status_parked") == [(reason, 1)]
+
+
+NIL = "00000000-0000-0000-0000-000000000000"
+
+
+def pages(w, c, size):
+    """Everything that waits, page by page, as the sweep reads it."""
+    seen, last = [], NIL
+    while page := [t for t, in c.execute(f"EXECUTE page ('{last}', {size})")]:
+        seen += page
+        last = page[-1]
+    return seen
+
+
+def test_the_sweep_finds_its_place_in_the_index(w):
+    tickets = [w.parked() for _ in range(7)]
+    w.c.execute("UPDATE squad.dispatch SET priority = 1 WHERE ticket_id = %s", (tickets[5],))
+    w.c.execute("UPDATE squad.dispatch SET assign_due = assign_due - interval '1 hour' WHERE ticket_id = %s", (tickets[3],))
+    wanted = [tickets[5], tickets[3], *(tickets[i] for i in (0, 1, 2, 4, 6))]
+    with w.db.connect(options="-c search_path=squad -c enable_seqscan=off -c plan_cache_mode=force_generic_plan") as c:
+        c.execute(f"PREPARE page (uuid, integer) AS {query('assigner/waiting_page')}")
+        for size in (1, 3, 7, 8):
+            assert pages(w, c, size) == wanted, size
+        plan = "\n".join(line for line, in c.execute(f"EXPLAIN EXECUTE page ('{NIL}', 500)"))
+    assert re.search(r"dispatch_waiting.*\n\s+Index Cond: \(ROW\(priority, assign_due, created_at, ticket_id\) > ROW", plan), plan
