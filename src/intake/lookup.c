@@ -5,7 +5,9 @@
 #include "mem.h"
 #include "route.h"
 #include "secrets.h"
+#include "sql.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +15,12 @@ enum {
     IN_FLIGHT_MAX = 64,
     TICK_MS = 100,
     STATEMENTS_MAX = 64,
-    LOCK_TIMEOUT_MS = 250 /* everything behind it in the session waits as long */
+    LOCK_TIMEOUT_MS = 250, /* everything behind it in the session waits as long */
+    SHORT_TIMEOUT_MS = 20, /* instead, when one has passed, */
+    SHORT_FOR_MS = 10000,  /* for so long: who holds a row is asked for it again and again */
 };
+
+static const struct pg_stmt lock_timeout_stmt = {"lock_timeout", sql_lock_timeout, 1, false};
 
 /* Not in struct lookup: a thread that still connects when the program stops reads it. */
 static struct pg_stmt statements[STATEMENTS_MAX];
@@ -30,6 +36,9 @@ struct lookup {
     long waiting;
     int in_flight;
     struct loop_timer deadline_timer;
+    bool is_short, setting; /* the lock time-out; its statement is under way */
+    struct session_job lock_job;
+    struct loop_timer patience_timer;
 };
 
 static void queue_push(struct lookup *l, struct lookup_item *item)
@@ -60,6 +69,39 @@ static void finish(struct lookup_item *item, const PGresult *res, const struct e
     release(item);
 }
 
+static void on_lock_timeout_set(struct session_job *job, const PGresult *res, const struct err *err)
+{
+    struct lookup *l = (struct lookup *)((char *)job - offsetof(struct lookup, lock_job));
+    (void)res;
+    (void)err; /* as it was: no harm */
+    l->setting = false;
+}
+
+static void set_lock_timeout(struct lookup *l, bool is_short)
+{
+    struct pg_params p = {0};
+    char text[16];
+    if (l->setting || l->is_short == is_short)
+        return;
+    snprintf(text, sizeof text, "%d", is_short ? SHORT_TIMEOUT_MS : LOCK_TIMEOUT_MS);
+    pg_param_text(&p, text);
+    l->setting = true;
+    l->is_short = is_short;
+    if (!session_send(l->session, &l->lock_job, &lock_timeout_stmt, &p))
+        l->setting = false;
+}
+
+static void on_patience(void *ctx)
+{
+    set_lock_timeout(ctx, false);
+}
+
+static void on_locked(struct lookup *l)
+{
+    set_lock_timeout(l, true);
+    loop_timer_set(l->o.loop, &l->patience_timer, now_ms() + SHORT_FOR_MS);
+}
+
 static void send_waiting(struct lookup *l);
 
 static void wait_again(struct lookup *l, struct lookup_item *item)
@@ -77,8 +119,10 @@ static void on_done(struct session_job *job, const PGresult *res, const struct e
     CRASH_POINT("intake.lookup.after");
     l->in_flight--;
     /* Who holds a row may do so for hours, and each try keeps the others waiting. */
-    bool again =
-        !res && err->kind == ERR_RETRY && !(err->unknown && item->once) && !pg_err_locked(err);
+    bool locked = !res && pg_err_locked(err);
+    bool again = !res && err->kind == ERR_RETRY && !(err->unknown && item->once) && !locked;
+    if (locked)
+        on_locked(l);
     if (again && !item->answered && item->deadline_ms > now_ms())
         wait_again(l, item);
     else
@@ -140,6 +184,7 @@ bool lookup_add(struct lookup *l, struct lookup_item *item)
 static void on_up(void *ctx)
 {
     struct lookup *l = ctx;
+    l->is_short = false;
     secrets_on_up(l->secrets); /* first: whoever is let in may need them */
     clients_on_up(l->clients);
     send_waiting(l);
@@ -165,6 +210,7 @@ static void add_statements(const struct resource *const *resources)
 {
     add_statement(&secrets_stmt);
     add_statement(&clients_stmt);
+    add_statement(&lock_timeout_stmt);
     for (const struct resource *const *r = resources; *r; r++)
         for (size_t i = 0; i < (*r)->n_stmts; i++)
             add_statement((*r)->stmts[i]);
@@ -176,6 +222,8 @@ struct lookup *lookup_new(const struct lookup_options *options)
     l->o = *options;
     l->last = &l->first;
     l->deadline_timer = (struct loop_timer){.fn = on_deadline, .ctx = l};
+    l->patience_timer = (struct loop_timer){.fn = on_patience, .ctx = l};
+    l->lock_job.done = on_lock_timeout_set;
     add_statements(l->o.resources);
     l->session = session_new(&(struct session_options){
         .loop = l->o.loop,
@@ -206,6 +254,7 @@ void lookup_free(struct lookup *l)
     clients_free(l->clients);
     secrets_free(l->secrets);
     loop_timer_set(l->o.loop, &l->deadline_timer, 0);
+    loop_timer_set(l->o.loop, &l->patience_timer, 0);
     session_free(l->session);
     free(l);
 }

@@ -11,6 +11,7 @@ from client import ticket  # noqa: E402
 from intake_alone import alone, client, intake, parts  # noqa: E402,F401
 
 AT_ONCE = 30  # together they wait longer than PostgreSQL may be silent before the connection is given up
+SHORT_FOR_S = 10
 
 
 @contextmanager
@@ -62,3 +63,25 @@ def test_many_who_ask_for_it_delay_the_others_and_lose_them_nothing(intake, clie
     assert len(answers) == AT_ONCE
     assert {(status, "holds it" in p["detail"]) for status, _, p in answers} == {(503, True)}
     assert "connection to PostgreSQL lost" not in intake.log()
+
+
+def test_who_asks_for_it_again_and_again_delays_the_others_little_and_waiting_comes_back(intake, client):
+    made = seen(intake, client)
+    path = f"/v1/tickets/{made['ref']}/cancel"
+    with somebody_holds(intake, made):
+        client.request("POST", path)
+        start = time.monotonic()
+        assert {client.request("POST", path)[0] for _ in range(40)} == {503}
+        assert time.monotonic() - start < 40 * 0.2, "a loaded machine; a try takes 20 ms"
+    time.sleep(SHORT_FOR_S + 0.5)
+    releasing = threading.Event()
+
+    def hold():
+        with somebody_holds(intake, made):
+            releasing.set()
+            time.sleep(0.08)
+    holder = threading.Thread(target=hold)
+    holder.start()
+    releasing.wait()
+    assert client.request("POST", path)[0] == 200, "whoever holds it for a moment is waited for"
+    holder.join()
