@@ -195,15 +195,16 @@ CREATE FUNCTION squad.absence_add(p_expert integer, p_from timestamptz, p_to tim
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
 DECLARE
     v_id bigint;
+    v_ids uuid[];
 BEGIN
     IF NOT EXISTS (SELECT FROM expert e WHERE e.id = p_expert) THEN
         RETURN NULL;
     END IF;
     IF tstzrange(p_from, p_to) @> clock_timestamp() THEN
-        PERFORM tickets_hold(ARRAY(SELECT a.ticket_id FROM assignment a
-                                    WHERE a.expert_id = p_expert AND a.state IN ('reserved', 'offered')), p_expert);
-        PERFORM assignments_end(ARRAY(SELECT a.id FROM assignment a
-                                       WHERE a.expert_id = p_expert AND a.state IN ('reserved', 'offered')),
+        -- What he is given while we wait for the locks is not ours to end, its ticket is not locked: offers_rescind does.
+        v_ids := ARRAY(SELECT a.id FROM assignment a WHERE a.expert_id = p_expert AND a.state IN ('reserved', 'offered'));
+        PERFORM tickets_hold(ARRAY(SELECT a.ticket_id FROM assignment a WHERE a.id = ANY (v_ids)), p_expert);
+        PERFORM assignments_end(ARRAY(SELECT a.id FROM assignment a WHERE a.id = ANY (v_ids) AND a.state IN ('reserved', 'offered')),
                                 'rescinded', 'the expert went off', p_actor);
     END IF;
     INSERT INTO absence (expert_id, during, reason) VALUES (p_expert, tstzrange(p_from, p_to), p_reason) RETURNING id INTO v_id;

@@ -240,6 +240,20 @@ def test_an_absence_that_begins_now_takes_offers_back_and_can_be_taken_back(w):
     assert w.one("SELECT squad.absence_add(99, now(), NULL, 'sick', 'boss')") is None
 
 
+def test_what_an_expert_is_given_while_he_goes_is_taken_back_with_its_ticket_locked(w):
+    t, a, _ = w.offered()
+    u = w.parked()
+    with w.c.transaction():
+        b, _ = w.assign(u)
+        other = Beside(w, lambda c: c.execute("SELECT squad.absence_add(1, now(), NULL, 'sick', 'boss')").fetchone())
+    other.join()
+    assert other.error is None
+    assert (state(w, a), ticket(w, t)) == ("rescinded", "parked")
+    assert (state(w, b), ticket(w, u)) == ("reserved", "assigned"), "nobody had locked its ticket"
+    assert w.c.execute("SELECT ticket_id FROM squad.offers_rescind('{1}', 'test')").fetchall() == [(u,)]
+    assert (state(w, b), ticket(w, u), w.load()) == ("rescinded", "parked", 0)
+
+
 # skills, areas, capacity, position
 
 def test_skills_and_areas_are_replaced_and_each_change_is_a_new_version(w):
