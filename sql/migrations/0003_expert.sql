@@ -132,6 +132,15 @@ COMMENT ON COLUMN squad.expert_shift.expert_id IS 'The expert.';
 COMMENT ON COLUMN squad.expert_shift.during IS 'From (inclusive) to (exclusive).';
 COMMENT ON COLUMN squad.expert_shift.source IS 'pattern: made from shift_pattern; set: given by somebody.';
 
+CREATE TABLE squad.shift_given (
+    expert_id  integer NOT NULL REFERENCES squad.expert ON DELETE CASCADE,
+    days       daterange NOT NULL CHECK (NOT isempty(days) AND NOT lower_inf(days) AND NOT upper_inf(days)),
+    PRIMARY KEY (expert_id, days)
+);
+COMMENT ON TABLE  squad.shift_given IS 'Days whose shifts somebody has set, to none as well: the working week makes none for them.';
+COMMENT ON COLUMN squad.shift_given.expert_id IS 'The expert.';
+COMMENT ON COLUMN squad.shift_given.days IS 'Local days in the expert''s zone, from (inclusive) to (exclusive).';
+
 CREATE TABLE squad.absence (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     expert_id  integer NOT NULL REFERENCES squad.expert ON DELETE CASCADE,

@@ -119,30 +119,55 @@ RETURN (SELECT CASE WHEN a < b THEN tstzrange(a, b) ELSE 'empty' END
 COMMENT ON FUNCTION squad.local_shift(date, time, time, text) IS
     'A local working time as an absolute range: on the days when clocks change it is an hour shorter or longer. Empty when the hour does not exist.';
 
-CREATE FUNCTION squad.shifts_extend(p_expert integer DEFAULT NULL) RETURNS integer
+CREATE FUNCTION squad.shifts_due(p_experts integer[]) RETURNS TABLE (expert_id integer, during tstzrange)
+LANGUAGE sql STABLE SET search_path = squad, pg_temp
+BEGIN ATOMIC
+    -- Materialized: each local time is converted once, however often the range is looked at.
+    WITH due AS MATERIALIZED (
+        SELECT e.id, squad.local_shift(z.day, s.starts, s.ends, e.zone) AS during
+          FROM squad.expert e
+          JOIN squad.shift_pattern s ON s.expert_id = e.id,
+               squad.policy y,
+               LATERAL generate_series(-1, y.shift_days) AS ahead (n),
+               LATERAL (SELECT (clock_timestamp() AT TIME ZONE e.zone)::date + ahead.n AS day) AS z
+         WHERE e.id = ANY (p_experts) AND extract(isodow FROM z.day) = s.weekday
+           AND NOT EXISTS (SELECT FROM squad.shift_given g WHERE g.expert_id = e.id AND g.days @> z.day)
+    ), taken AS MATERIALIZED (
+        SELECT o.expert_id, range_agg(o.during) AS during
+          FROM squad.expert_shift o
+         WHERE o.expert_id = ANY (p_experts) AND upper(o.during) > clock_timestamp() - interval '2 days'
+         GROUP BY o.expert_id
+    )
+    SELECT d.id, d.during
+      FROM due d LEFT JOIN taken t ON t.expert_id = d.id
+     WHERE NOT isempty(d.during) AND upper(d.during) > clock_timestamp() AND NOT coalesce(t.during && d.during, false)
+     ORDER BY d.id, d.during;
+END;
+COMMENT ON FUNCTION squad.shifts_due(integer[]) IS
+    'The shifts of the working weeks of these experts, policy.shift_days ahead, that are still to be made: not on days that somebody has given (shift_given), and not where there is a shift already. For the functions of this file, which hold the experts.';
+
+-- Whoever gives an expert shifts holds him, and so do we before we look again at what he lacks: neither undoes the other.
+-- FOR UPDATE, so that who has a row written by hand in an open session counts as well. Nobody is waited for: one
+-- session must not keep the others' shifts away.
+CREATE FUNCTION squad.shifts_extend(p_behind integer DEFAULT 0, p_limit integer DEFAULT NULL, OUT made integer, OUT held integer,
+                                    OUT last integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
 DECLARE
-    made integer;
+    v_page integer[] := ARRAY(SELECT DISTINCT s.expert_id FROM shift_pattern s WHERE s.expert_id > p_behind ORDER BY 1 LIMIT p_limit);
+    v_due integer[] := ARRAY(SELECT DISTINCT d.expert_id FROM shifts_due(v_page) AS d);
+    v_mine integer[] := ARRAY(SELECT e.id FROM expert e WHERE e.id = ANY (v_due) ORDER BY e.id FOR UPDATE SKIP LOCKED);
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtext('squad.shifts_extend'));
-    INSERT INTO expert_shift (expert_id, during, source)
-    SELECT e.id, x.during, 'pattern'
-      FROM expert e
-      JOIN shift_pattern s ON s.expert_id = e.id,
-           policy y,
-           LATERAL generate_series(-1, y.shift_days) AS ahead (n),
-           LATERAL (SELECT (clock_timestamp() AT TIME ZONE e.zone)::date + ahead.n AS day) AS z,
-           LATERAL (SELECT local_shift(z.day, s.starts, s.ends, e.zone) AS during) AS x
-     WHERE (p_expert IS NULL OR e.id = p_expert) AND extract(isodow FROM z.day) = s.weekday
-       AND NOT isempty(x.during) AND upper(x.during) > clock_timestamp()
-       AND NOT EXISTS (SELECT FROM expert_shift o WHERE o.expert_id = e.id AND o.during && x.during)
-     ORDER BY e.id, x.during
-    ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS made = ROW_COUNT;
-    RETURN made;
+    made := 0;
+    held := cardinality(v_due) - cardinality(v_mine);
+    last := CASE WHEN cardinality(v_page) = p_limit THEN v_page[p_limit] END;
+    IF v_mine <> '{}' THEN
+        INSERT INTO expert_shift (expert_id, during, source)
+        SELECT d.expert_id, d.during, 'pattern' FROM shifts_due(v_mine) AS d ON CONFLICT DO NOTHING;
+        GET DIAGNOSTICS made = ROW_COUNT;
+    END IF;
 END $$;
-COMMENT ON FUNCTION squad.shifts_extend(integer) IS
-    'Makes shifts from weekly patterns, policy.shift_days ahead, of one expert or of all; what somebody has set is left alone. Returns how many it made. An assigner calls it every hour.';
+COMMENT ON FUNCTION squad.shifts_extend(integer, integer) IS
+    'Makes shifts from weekly patterns, policy.shift_days ahead, of at most p_limit experts (null: all) behind number p_behind; what somebody has set is left alone. made: so many; held: experts left out because somebody holds them; last: number of the last expert when there may be more. Assigners call it every hour.';
 
 CREATE FUNCTION squad.expert_shifts_set(p_expert integer, p_from date, p_to date, p_starts timestamp[], p_ends timestamp[], p_actor text)
 RETURNS text
@@ -152,11 +177,14 @@ DECLARE
 BEGIN
     IF v_zone IS NULL THEN
         RETURN 'missing';
-    ELSIF EXISTS (SELECT FROM unnest(p_starts, p_ends) AS i (a, b)
-                   WHERE i.a IS NULL OR i.b IS NULL OR i.a AT TIME ZONE v_zone >= i.b AT TIME ZONE v_zone
-                      OR i.a::date NOT BETWEEN p_from AND p_to) THEN
+    ELSIF (p_from <= p_to) IS NOT TRUE
+          OR EXISTS (SELECT FROM unnest(p_starts, p_ends) AS i (a, b)
+                      WHERE i.a IS NULL OR i.b IS NULL OR i.a AT TIME ZONE v_zone >= i.b AT TIME ZONE v_zone
+                         OR i.a::date NOT BETWEEN p_from AND p_to) THEN
         RETURN 'wrong_range';
     END IF;
+    DELETE FROM shift_given g WHERE g.expert_id = p_expert AND g.days <@ daterange(p_from, p_to, '[]');
+    INSERT INTO shift_given (expert_id, days) VALUES (p_expert, daterange(p_from, p_to, '[]'));
     DELETE FROM expert_shift s
      WHERE s.expert_id = p_expert AND (lower(s.during) AT TIME ZONE v_zone)::date BETWEEN p_from AND p_to;
     INSERT INTO expert_shift (expert_id, during)
@@ -169,7 +197,7 @@ EXCEPTION WHEN exclusion_violation THEN
     RETURN 'overlap';
 END $$;
 COMMENT ON FUNCTION squad.expert_shifts_set(integer, date, date, timestamp[], timestamp[], text) IS
-    'Replaces the shifts that begin on the days given, in local times of the expert''s zone. Returns changed, missing, wrong_range (an end not after its start, or a start outside the days) or overlap.';
+    'Replaces the shifts that begin on the days given, in local times of the expert''s zone. From then on these days have what was given, none as well, whatever the working week says. Returns changed, missing, wrong_range (an end not after its start, a start outside the days, or no days) or overlap.';
 
 CREATE FUNCTION squad.expert_pattern_set(p_expert integer, p_zone text, p_weekdays integer[], p_starts time[], p_ends time[], p_actor text)
 RETURNS text
@@ -183,13 +211,14 @@ BEGIN
     INSERT INTO shift_pattern (expert_id, weekday, starts, ends)
     SELECT p_expert, i.weekday, i.a, i.b FROM unnest(p_weekdays, p_starts, p_ends) AS i (weekday, a, b);
     DELETE FROM expert_shift s WHERE s.expert_id = p_expert AND s.source = 'pattern' AND upper(s.during) > clock_timestamp();
-    PERFORM shifts_extend(p_expert);
+    INSERT INTO expert_shift (expert_id, during, source)
+    SELECT d.expert_id, d.during, 'pattern' FROM shifts_due(ARRAY[p_expert]) AS d ON CONFLICT DO NOTHING;
     INSERT INTO expert_event (expert_id, kind, actor, detail)
     VALUES (p_expert, 'shifts', p_actor, jsonb_build_object('pattern', cardinality(p_weekdays), 'zone', p_zone));
     RETURN 'changed';
 END $$;
 COMMENT ON FUNCTION squad.expert_pattern_set(integer, text, integer[], time[], time[], text) IS
-    'Replaces the working week of an expert (weekdays 1 Monday to 7 Sunday, local times; p_zone null: as it is) and makes its shifts. Returns changed or missing.';
+    'Replaces the working week of an expert (weekdays 1 Monday to 7 Sunday, local times; p_zone null: as it is) and makes its shifts; days that somebody has given (squad.expert_shifts_set) stay as they were given. Returns changed or missing.';
 
 CREATE FUNCTION squad.absence_add(p_expert integer, p_from timestamptz, p_to timestamptz, p_reason text, p_actor text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$

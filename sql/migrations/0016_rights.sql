@@ -45,7 +45,7 @@ GRANT SELECT, INSERT, UPDATE ON squad.dispatch, squad.assignment TO squad_assign
 GRANT INSERT ON squad.ticket_event, squad.outbox TO squad_assigner;
 GRANT EXECUTE ON FUNCTION
     squad.epoch_us(timestamptz), squad.tell_at(squad.priority, timestamptz, timestamptz, timestamptz),
-    squad.experts_hold(integer[]), squad.experts_hold_free(integer[]), squad.shifts_extend(integer),
+    squad.experts_hold(integer[]), squad.experts_hold_free(integer[]), squad.shifts_extend(integer, integer),
     squad.offers_expire(integer, text), squad.offers_rescind(integer[], text), squad.waiting_tell(integer, text),
     squad.waiting_for(integer[], integer[]), squad.waiting_best(integer[], integer[], integer) TO squad_assigner;
 

@@ -5,6 +5,7 @@
 #include "log.h"
 #include "place.h"
 #include "roster_db.h"
+#include "shifts.h"
 #include "sql.h"
 #include "sweep.h"
 
@@ -27,7 +28,6 @@ enum {
     RESWEEP_MS = 3600000, /* all tickets ever, page by page */
     DUE_MS = 250,         /* offers not answered, and what else the clock brings */
     TELL_MS = 1000,
-    SHIFTS_MS = 3600000,
 };
 
 struct assigner {
@@ -40,20 +40,21 @@ struct assigner {
     struct batch batch;
     struct sweep sweep;
     struct placer placer;
+    struct shifts shifts;
     struct ids off; /* experts whose offers may have to be taken back */
     char actor[96];
     struct ids poked; /* experts who have changed, as an event says */
     bool busy;        /* the last cycle had something to do */
     bool away;        /* said that PostgreSQL is away */
     uint64_t worked_ms, refreshed_ms, reloaded_ms, types_ms, swept_ms, resweep_ms;
-    uint64_t due_ms, told_ms, shifts_ms, refresh_took_ms;
+    uint64_t due_ms, told_ms, refresh_took_ms;
 };
 
 const struct pg_stmt assigner_stmts[] = {
     {"types", sql_types, 0, false},
     {"times", sql_times, 0, false},
     {"places", sql_places, 0, false},
-    {"shifts_extend", sql_shifts_extend, 0, false},
+    {"shifts_extend", sql_shifts_extend, 2, false},
     {"roster_page", sql_roster_page, 2, false},
     {"roster_some", sql_roster_some, 1, false},
     {"roster_changes", sql_roster_changes, 1, false},
@@ -86,6 +87,18 @@ static void disconnect_database(struct assigner *a)
     a->pg = NULL;
 }
 
+/* What fails while the session lives (somebody keeps a table or rows locked) is tried at its next
+ * time, and holds nothing else up. */
+static int unless_alive(struct assigner *a, const struct err *err, struct err *reterr)
+{
+    if (err->kind == ERR_FATAL || !pg_alive(a->pg)) {
+        *reterr = *err;
+        return -1;
+    }
+    log_err(LOG_WARN, "what is due waits", err);
+    return 0;
+}
+
 static int connect_database(struct assigner *a, struct err *reterr)
 {
     struct pg_options o = {.conninfo = a->conf->common.db,
@@ -101,14 +114,16 @@ static int connect_database(struct assigner *a, struct err *reterr)
         return -1;
     a->placer.pg = a->sweep.pg = a->pg;
     CRASH_POINT("assigner.roster.before");
-    if (pg_run(a->pg, "shifts_extend", NULL, NULL, reterr) ||
+    /* Before the roster is read, so that nobody seems off shift who is not. */
+    struct err err = {0};
+    if ((shifts_extend_all(&a->shifts, a->pg, &err) && unless_alive(a, &err, reterr)) ||
         roster_load(a->pg, &a->roster, &a->snapshot, &a->off, reterr)) {
         pg_close(a->pg);
         a->pg = NULL;
         return -1;
     }
     CRASH_POINT("assigner.roster.after");
-    a->refreshed_ms = a->reloaded_ms = a->types_ms = a->shifts_ms = now_ms();
+    a->refreshed_ms = a->reloaded_ms = a->types_ms = now_ms();
     a->sweep.waiting_all = true;
     memset(a->sweep.waiting_behind, 0, sizeof a->sweep.waiting_behind);
     LOG(INFO, "assigner has its roster", F_INT("experts", a->roster.n),
@@ -209,18 +224,6 @@ static int refresh(struct assigner *a, struct err *reterr)
     return 0;
 }
 
-/* What fails while the session lives (somebody keeps a table or rows locked) is tried at its next
- * time, and holds nothing else up. */
-static int unless_alive(struct assigner *a, const struct err *err, struct err *reterr)
-{
-    if (err->kind == ERR_FATAL || !pg_alive(a->pg)) {
-        *reterr = *err;
-        return -1;
-    }
-    log_err(LOG_WARN, "what is due waits", err);
-    return 0;
-}
-
 /* What the clock alone brings: shifts that begin, offers that time out, people to be told. */
 static int pass_time(struct assigner *a, struct err *reterr)
 {
@@ -242,11 +245,9 @@ static int pass_time(struct assigner *a, struct err *reterr)
         if (sweep_tell(&a->sweep, &told, &err) && unless_alive(a, &err, reterr))
             return -1;
     }
-    if (now - a->shifts_ms >= SHIFTS_MS) {
-        a->shifts_ms = now;
-        if (pg_run(a->pg, "shifts_extend", NULL, NULL, &err) && unless_alive(a, &err, reterr))
-            return -1;
-    }
+    if (now >= a->shifts.due_ms && shifts_extend(&a->shifts, a->pg, &err) &&
+        unless_alive(a, &err, reterr))
+        return -1;
     if (tired)
         LOG(INFO, "experts are on break: too many offers in a row timed out",
             F_INT("experts", tired));
@@ -326,7 +327,8 @@ static int cycle(struct assigner *a, struct err *reterr)
         a->worked_ms = now_ms();
         sweep_again(&a->sweep, &a->roster);
     }
-    a->busy |= a->sweep.waiting_all || a->sweep.missing_more || a->roster.n_woken;
+    a->busy |= a->sweep.waiting_all || a->sweep.missing_more || a->roster.n_woken ||
+               now_ms() >= a->shifts.due_ms;
     consumer_settle(a->consumer);
     consumer_tick(a->consumer);
     return 0;

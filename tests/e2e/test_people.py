@@ -92,3 +92,14 @@ def test_a_ticket_corrected_and_called_off_leaves_nothing_behind(stack):
     assert kinds[0] == "received" and {"amended", "canceled"} <= set(kinds)
     client.close()
     stack.verify("--wait", "10")
+
+
+def test_an_assigner_starts_though_no_shifts_can_be_made(stack):
+    client = Client(stack.env)
+    with stack.db() as db, db.transaction():
+        db.execute("LOCK TABLE squad.shift_pattern")
+        stack.wait_back("assigner", stack.kill("assigner"))
+        made = client.post(ticket(0))[2]
+        wait_state(stack, made["ref"], "assigned")
+    client.close()
+    assert "what is due waits" in stack.log("assigner")

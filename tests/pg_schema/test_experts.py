@@ -114,9 +114,9 @@ def test_a_working_week_becomes_shifts_for_the_days_ahead_and_only_once(w):
     assert 14 <= n <= 16
     w.assign(w.parked(), 1)
     version = w.one("SELECT version FROM squad.expert WHERE id = 1")
-    assert w.one("SELECT squad.shifts_extend()") == 0
+    assert w.one("SELECT made FROM squad.shifts_extend()") == 0
     w.c.execute("UPDATE squad.policy SET shift_days = 20")
-    assert w.one("SELECT squad.shifts_extend()") == 6
+    assert w.one("SELECT made FROM squad.shifts_extend()") == 6
     assert w.one("SELECT version FROM squad.expert WHERE id = 1") == version, "days far ahead change nobody's present"
     w.c.execute("UPDATE squad.expert SET zone = 'America/Lima' WHERE id = 2")
     assert w.one("SELECT squad.expert_pattern_set(2, NULL, '{1}', '{09:00}', '{17:00}', 'test')") == "changed"
@@ -136,6 +136,93 @@ def test_shifts_given_replace_those_of_their_days(w):
     assert w.one(put, ["2030-04-30 10:00"], ["2030-04-30 11:00"]) == "wrong_range"
     assert w.one("SELECT count(*) FROM squad.expert_shift") == 1
     assert w.one("SELECT squad.expert_shifts_set(99, '2030-03-30', '2030-03-31', '{}', '{}', 'test')") == "missing"
+    assert w.one("SELECT squad.expert_shifts_set(1, '2030-03-31', '2030-03-30', '{}', '{}', 'test')") == "wrong_range"
+
+
+# the working week, and the days given
+
+def week(w, starts="08:00", ends="16:00", expert=1):
+    assert w.one("SELECT squad.expert_pattern_set(%s, 'UTC', '{1,2,3,4,5,6,7}', array_fill(%s::time, '{7}'), array_fill(%s::time, '{7}'), "
+                 "'test')", expert, starts, ends) == "changed"
+
+
+def day(w, ahead):
+    return w.one("SELECT (now() AT TIME ZONE 'UTC')::date + %s::integer", ahead)
+
+
+def give(w, first, *shifts, last=None):
+    assert w.one("SELECT squad.expert_shifts_set(1, %s, %s, %s::timestamp[], %s::timestamp[], 'test')", first, last or first,
+                 [f"{first} {a}" for a, _ in shifts], [f"{first} {b}" for _, b in shifts]) == "changed"
+
+
+def extend(w, days):
+    w.c.execute("UPDATE squad.policy SET shift_days = %s", (days,))
+    return w.one("SELECT made FROM squad.shifts_extend()")
+
+
+def hours(w, day, expert=1):
+    """Of the shifts that begin on the day."""
+    return w.one("SELECT coalesce(string_agg(to_char(lower(s.during) AT TIME ZONE 'UTC', 'HH24:MI-') || "
+                 "to_char(upper(s.during) AT TIME ZONE 'UTC', 'HH24:MI'), ' ' ORDER BY s.during), '') FROM squad.expert_shift s "
+                 "WHERE s.expert_id = %s AND (lower(s.during) AT TIME ZONE 'UTC')::date = %s", expert, day)
+
+
+def test_a_day_given_keeps_what_was_given_whatever_the_week_says(w):
+    week(w)
+    free, after, late = day(w, 3), day(w, 4), day(w, 5)
+    give(w, free)
+    give(w, after, ("18:00", "22:00"))
+    extend(w, 16)
+    assert [hours(w, d) for d in (free, after, late)] == ["", "18:00-22:00", "08:00-16:00"]
+    week(w, "09:00", "17:00")
+    assert [hours(w, d) for d in (free, after, late)] == ["", "18:00-22:00", "09:00-17:00"]
+    give(w, free, ("08:00", "12:00"), ("13:00", "17:00"), last=late)
+    extend(w, 18)
+    assert [hours(w, d) for d in (free, after, late)] == ["08:00-12:00 13:00-17:00", "", ""]
+    assert w.one("SELECT count(*) FROM squad.shift_given") == 1, "the days given anew hold those of before"
+
+
+def test_a_day_given_before_its_shifts_are_made_has_none_of_them(w):
+    week(w)
+    before, free, after = day(w, 19), day(w, 20), day(w, 21)
+    give(w, free)
+    extend(w, 30)
+    assert [hours(w, d) for d in (before, free, after)] == ["08:00-16:00", "", "08:00-16:00"]
+
+
+def test_a_day_that_is_being_given_is_not_filled_meanwhile_and_the_others_are(w):
+    free = day(w, 20)
+    week(w)
+    week(w, expert=2)
+    w.c.execute("UPDATE squad.policy SET shift_days = 30")
+    with w.db.connect() as c:
+        c.execute("SET lock_timeout = '1s'")
+        with w.c.transaction():
+            give(w, free)
+            made, held, last = c.execute("SELECT made, held, last FROM squad.shifts_extend()").fetchone()
+            assert (made >= 16, held, last) == (True, 1, None)
+            assert hours(w, free, 2) == "08:00-16:00"
+        made, held, last = c.execute("SELECT made, held, last FROM squad.shifts_extend()").fetchone()
+        assert (made >= 15, held, last) == (True, 0, None)
+    assert (hours(w, free), hours(w, day(w, 21))) == ("", "08:00-16:00")
+
+
+def test_shifts_are_made_of_some_experts_at_a_time(w):
+    for expert in (1, 2, 4):
+        week(w, expert=expert)
+    w.c.execute("UPDATE squad.policy SET shift_days = 20")
+    page = "SELECT made, held, last FROM squad.shifts_extend(%s, 2)"
+    assert [w.one(page, 0), w.one(page, 2)] == [(12, 0, 2), (6, 0, None)]
+
+
+def test_each_local_time_is_converted_once(w):
+    for expert in (1, 2):
+        week(w, expert=expert)
+    with w.c.transaction():
+        w.c.execute("SET LOCAL track_functions = 'all'")
+        w.c.execute("SELECT squad.shifts_extend()")
+        calls = w.one("SELECT pg_stat_get_xact_function_calls('squad.local_shift'::regproc)")
+    assert calls == 2 * 16, "from yesterday to policy.shift_days ahead"
 
 
 @pytest.mark.parametrize("sql, name", [
