@@ -193,20 +193,42 @@ BEGIN
     INSERT INTO expert_event (expert_id, kind, actor, detail)
     VALUES (p_expert, 'shifts', p_actor, jsonb_build_object('from', p_from, 'to', p_to, 'shifts', coalesce(cardinality(p_starts), 0)));
     RETURN 'changed';
-EXCEPTION WHEN exclusion_violation THEN
+EXCEPTION WHEN exclusion_violation OR unique_violation THEN
     RETURN 'overlap';
 END $$;
 COMMENT ON FUNCTION squad.expert_shifts_set(integer, date, date, timestamp[], timestamp[], text) IS
     'Replaces the shifts that begin on the days given, in local times of the expert''s zone. From then on these days have what was given, none as well, whatever the working week says. Returns changed, missing, wrong_range (an end not after its start, a start outside the days, or no days) or overlap.';
 
+CREATE FUNCTION squad.week_overlaps(p_weekdays integer[], p_starts time[], p_ends time[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = squad, pg_temp
+BEGIN ATOMIC
+    WITH part AS (
+        SELECT i.n, (i.weekday - 1) * 86400 + extract(epoch FROM i.a)::integer AS begins,
+               extract(epoch FROM i.b - i.a)::integer + CASE WHEN i.b <= i.a THEN 86400 ELSE 0 END AS lasts
+          FROM unnest(p_weekdays, p_starts, p_ends) WITH ORDINALITY AS i (weekday, a, b, n)
+    )
+    -- Seconds of a week without end: Sunday's night shift goes on into Monday.
+    SELECT EXISTS (SELECT FROM part x JOIN part y ON y.n <> x.n
+                    WHERE (y.begins - x.begins + 2 * 604800) % 604800 < x.lasts);
+END;
+COMMENT ON FUNCTION squad.week_overlaps(integer[], time[], time[]) IS
+    'True: two working times of a week (weekdays 1 Monday to 7 Sunday, an end not after its start is on the next day) overlap.';
+
 CREATE FUNCTION squad.expert_pattern_set(p_expert integer, p_zone text, p_weekdays integer[], p_starts time[], p_ends time[], p_actor text)
 RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
 BEGIN
-    UPDATE expert e SET zone = coalesce(p_zone, e.zone), schedule = 'shifts' WHERE e.id = p_expert;
+    PERFORM FROM expert e WHERE e.id = p_expert FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RETURN 'missing';
+    ELSIF week_overlaps(p_weekdays, p_starts, p_ends) THEN
+        RETURN 'overlap';
     END IF;
+    BEGIN
+        UPDATE expert e SET zone = coalesce(p_zone, e.zone), schedule = 'shifts' WHERE e.id = p_expert;
+    EXCEPTION WHEN invalid_parameter_value OR check_violation THEN
+        RETURN 'unknown_zone';
+    END;
     DELETE FROM shift_pattern s WHERE s.expert_id = p_expert;
     INSERT INTO shift_pattern (expert_id, weekday, starts, ends)
     SELECT p_expert, i.weekday, i.a, i.b FROM unnest(p_weekdays, p_starts, p_ends) AS i (weekday, a, b);
@@ -218,7 +240,7 @@ BEGIN
     RETURN 'changed';
 END $$;
 COMMENT ON FUNCTION squad.expert_pattern_set(integer, text, integer[], time[], time[], text) IS
-    'Replaces the working week of an expert (weekdays 1 Monday to 7 Sunday, local times; p_zone null: as it is) and makes its shifts; days that somebody has given (squad.expert_shifts_set) stay as they were given. Returns changed or missing.';
+    'Replaces the working week of an expert (weekdays 1 Monday to 7 Sunday, local times; p_zone null: as it is) and makes its shifts; days that somebody has given (squad.expert_shifts_set) stay as they were given. Returns changed, missing, overlap (two working times of the week do) or unknown_zone.';
 
 CREATE FUNCTION squad.absence_add(p_expert integer, p_from timestamptz, p_to timestamptz, p_reason text, p_actor text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$

@@ -93,6 +93,10 @@ static void close_arrays(struct arrays *a)
 
 static int week(const void *arg, char *const *operands, struct err *reterr)
 {
+    static const struct set_problem problems[] = {
+        {"overlap", "two working times of the week overlap"},
+        {"unknown_zone", "there is no such time zone: --zone takes one as Europe/Madrid"},
+        {0}};
     const struct set_conf *conf = arg;
     _cleanup_pg_ struct pg *pg = NULL;
     struct expert_name expert;
@@ -110,7 +114,7 @@ static int week(const void *arg, char *const *operands, struct err *reterr)
     close_arrays(&a);
     const char *values[] = {*conf->zone ? conf->zone : NULL, a.days, a.starts, a.ends};
     if (open_session(&pg, conf, reterr) || find_expert(pg, operands[0], &expert, reterr) ||
-        set_run(pg, &expert, "expert_week", values, 4, NULL, reterr))
+        set_run(pg, &expert, "expert_week", values, 4, problems, reterr))
         return -1;
     printf("%s works %s\n", expert.name, operands[1]);
     return EXIT_OK;

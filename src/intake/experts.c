@@ -106,17 +106,26 @@ static const char *check_weekday(const char *name, const json_t *value)
                  "Sunday";
 }
 
-/* "Europe/Madrid": the constraint of squad.expert knows which there are. */
-static const char *zone_of(struct request *r, const char *zone)
+static void refuse_zone(struct request *r)
 {
-    if (!zone ||
-        (zone[strspn(zone, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/")] ==
-         '\0'))
-        return zone;
     struct violations v = {0};
     violate(&v, "/zone", "must be an IANA time zone, as Europe/Madrid");
     reply_violations(r, &v);
-    return NULL;
+}
+
+/* What may be one: the constraint of squad.expert knows which there are. */
+static bool may_be_zone(const char *zone)
+{
+    return zone[strspn(
+               zone, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/")] == '\0';
+}
+
+static void reply_week(struct request *r, const PGresult *res)
+{
+    if (PQntuples(res) && strcmp(PQgetvalue(res, 0, 0), "unknown_zone") == 0)
+        refuse_zone(r);
+    else
+        reply_row(r, res);
 }
 
 /* Either shifts of the days from-to, or the working week. */
@@ -133,8 +142,10 @@ static void put_shifts(struct request *r)
     if (!expert || !members_read(r, members, 5, value))
         return;
     if (value[3] && !value[0] && !value[1] && !value[2]) {
-        if (zone_of(r, value[4]) || !value[4])
-            ASK(r, &expert_week, reply_row, expert, value[4], value[3], r->actor);
+        if (value[4] && !may_be_zone(value[4]))
+            refuse_zone(r);
+        else
+            ASK(r, &expert_week, reply_week, expert, value[4], value[3], r->actor);
         return;
     }
     if (value[0] && value[1] && value[2] && !value[3] && !value[4] &&

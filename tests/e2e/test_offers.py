@@ -271,12 +271,16 @@ def test_experts_are_changed_and_wrong_values_are_named(stack, client):
                                 ("shifts", {"from": "2031-02-30", "to": "2031-03-01", "shifts": []}, "/from"),
                                 ("shifts", {"from": "2031-12-24", "to": "2031-12-25", "shifts": [{"from": "8", "to": "9"}]}, "/shifts/0"),
                                 ("shifts", {"week": [{"weekday": 8, "starts": "08:00", "ends": "16:00"}]}, "/week/0"),
+                                ("shifts", {"zone": "Europe/Madird", "week": []}, "/zone"), ("shifts", {"zone": "utc", "week": []}, "/zone"),
                                 ("shifts", {"from": "2031-12-25", "to": "2031-12-24", "shifts": []}, "")):
         status, _, answer = put(what, body)
         assert status == 422 and answer["errors"][0]["pointer"] == pointer, (what, body, status, answer)
     assert put("skills", {"skills": {"juggling": 1}})[0] == 409
     assert put("shifts", {"from": "2031-12-24", "to": "2031-12-24", "shifts": [
         {"from": "2031-12-24T08:00", "to": "2031-12-24T12:00"}, {"from": "2031-12-24T11:00", "to": "2031-12-24T13:00"}]})[0] == 409
+    assert put("shifts", {"from": "2031-12-24", "to": "2031-12-24", "shifts": [{"from": "2031-12-24T08:00", "to": "2031-12-24T12:00"}] * 2})[0] == 409
+    for starts in ("08:00", "11:00"):
+        assert put("shifts", {"week": [{"weekday": 1, "starts": "08:00", "ends": "16:00"}, {"weekday": 1, "starts": starts, "ends": "17:00"}]})[0] == 409
     for what, body in (("status", {"status": "busy"}), ("skills", {"skills": {}}), ("areas", {"areas": []}), ("location", {"lat": 1, "lon": 1})):
         assert put(what, body, 999)[0] == 404 and put(what, body, "x")[0] == 404
 

@@ -132,6 +132,7 @@ def test_shifts_given_replace_those_of_their_days(w):
     assert w.one(put, ["2030-03-30 10:00"], ["2030-03-30 11:00"]) == "changed"
     assert w.one("SELECT count(*) FROM squad.expert_shift") == 1
     assert w.one(put, ["2030-03-30 10:00", "2030-03-30 10:30"], ["2030-03-30 11:00", "2030-03-30 12:00"]) == "overlap"
+    assert w.one(put, ["2030-03-30 10:00"] * 2, ["2030-03-30 11:00"] * 2) == "overlap"
     assert w.one(put, ["2030-03-30 10:00"], ["2030-03-30 10:00"]) == "wrong_range"
     assert w.one(put, ["2030-04-30 10:00"], ["2030-04-30 11:00"]) == "wrong_range"
     assert w.one("SELECT count(*) FROM squad.expert_shift") == 1
@@ -223,6 +224,29 @@ def test_each_local_time_is_converted_once(w):
         w.c.execute("SELECT squad.shifts_extend()")
         calls = w.one("SELECT pg_stat_get_xact_function_calls('squad.local_shift'::regproc)")
     assert calls == 2 * 16, "from yesterday to policy.shift_days ahead"
+
+
+@pytest.mark.parametrize("days, starts, ends, outcome", [
+    ([1, 1], ["08:00", "11:00"], ["12:00", "16:00"], "overlap"), ([1, 1], ["08:00", "08:00"], ["12:00", "10:00"], "overlap"),
+    ([2, 1], ["05:00", "22:00"], ["13:00", "06:00"], "overlap"), ([7, 1], ["22:00", "05:00"], ["06:00", "13:00"], "overlap"),
+    ([3, 3], ["08:00", "20:00"], ["08:00", "21:00"], "overlap"),
+    ([1, 1, 2], ["08:00", "12:00", "06:00"], ["12:00", "06:00", "08:00"], "changed"),
+    ([7, 1], ["22:00", "06:00"], ["06:00", "14:00"], "changed"), ([1, 2], ["00:00", "00:00"], ["24:00", "24:00"], "changed")])
+def test_times_of_a_week_that_overlap_are_refused(w, days, starts, ends, outcome):
+    set_week = "SELECT squad.expert_pattern_set(%s, 'Europe/Madrid', %s, %s::time[], %s::time[], 'test')"
+    assert w.one(set_week, 1, days, starts, ends) == outcome
+    done = outcome == "changed"
+    assert w.one("SELECT zone, schedule FROM squad.expert WHERE id = 1") == (("Europe/Madrid", "shifts") if done else ("UTC", "always"))
+    assert w.one("SELECT count(*) FROM squad.shift_pattern") == (len(days) if done else 0)
+    assert w.one(set_week, 99, days, starts, ends) == "missing"
+
+
+@pytest.mark.parametrize("zone", ["Europe/Madird", "utc", "GMT+3", ""])
+def test_a_week_in_an_unknown_zone_is_refused_and_changes_nothing(w, zone):
+    week(w)
+    assert w.one("SELECT squad.expert_pattern_set(1, %s, '{1}', '{09:00}', '{17:00}', 'test')", zone) == "unknown_zone"
+    assert w.one("SELECT zone FROM squad.expert WHERE id = 1") == "UTC"
+    assert w.one("SELECT count(*) FROM squad.shift_pattern") == 7
 
 
 @pytest.mark.parametrize("sql, name", [

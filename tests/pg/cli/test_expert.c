@@ -119,6 +119,10 @@ Test(expert, a_working_week_becomes_shifts_in_the_experts_zone)
     expect_refused(SQUAD("expert week 7 'mon-fri 8-16'"), 2, "is not days with a working time");
     expect_refused(SQUAD("expert week 7 'mon-fri 08:00-25:00'"), 2,
                    "is not days with a working time");
+    expect_refused(SQUAD("expert week 7 'mon 08:00-12:00, mon 11:00-16:00'"), 2,
+                   "two working times of the week overlap");
+    expect_refused(SQUAD("expert week 7 'mon 08:00-12:00' --zone Europe/Madird"), 2,
+                   "there is no such time zone");
     expect_out(SQUAD("expert week 7 none"), "works none");
     cr_expect_eq(
         world_sql_long(
