@@ -164,10 +164,14 @@ BEGIN
         INSERT INTO expert_shift (expert_id, during, source)
         SELECT d.expert_id, d.during, 'pattern' FROM shifts_due(v_mine) AS d ON CONFLICT DO NOTHING;
         GET DIAGNOSTICS made = ROW_COUNT;
+        -- Each assignment and each look at the roster reads all shifts of an expert.
+        DELETE FROM expert_shift s
+         WHERE s.expert_id = ANY (v_mine) AND s.source = 'pattern' AND upper(s.during) < clock_timestamp() - interval '90 days';
+        DELETE FROM shift_given g WHERE g.expert_id = ANY (v_mine) AND upper(g.days) < current_date - 90;
     END IF;
 END $$;
 COMMENT ON FUNCTION squad.shifts_extend(integer, integer) IS
-    'Makes shifts from weekly patterns, policy.shift_days ahead, of at most p_limit experts (null: all) behind number p_behind; what somebody has set is left alone. made: so many; held: experts left out because somebody holds them; last: number of the last expert when there may be more. Assigners call it every hour.';
+    'Makes shifts from weekly patterns, policy.shift_days ahead, of at most p_limit experts (null: all) behind number p_behind; what somebody has set is left alone. Forgets those that ended 90 days ago. made: so many; held: experts left out because somebody holds them; last: number of the last expert when there may be more. Assigners call it every hour.';
 
 CREATE FUNCTION squad.expert_shifts_set(p_expert integer, p_from date, p_to date, p_starts timestamp[], p_ends timestamp[], p_actor text)
 RETURNS text

@@ -216,6 +216,20 @@ def test_shifts_are_made_of_some_experts_at_a_time(w):
     assert [w.one(page, 0), w.one(page, 2)] == [(12, 0, 2), (6, 0, None)]
 
 
+def test_shifts_of_the_week_are_kept_for_90_days_and_given_ones_for_ever(w):
+    week(w)
+    old, late = day(w, -92), day(w, -88)
+    w.c.execute("INSERT INTO squad.expert_shift SELECT 1, tstzrange((d + time '08:00') AT TIME ZONE 'UTC', (d + time '16:00') AT TIME ZONE 'UTC'), s "
+                "FROM unnest(%s::date[], '{pattern,set,pattern}'::text[]) AS x (d, s)", ([old, day(w, -93), late],))
+    give(w, day(w, 3))
+    w.c.execute("INSERT INTO squad.shift_given VALUES (1, daterange(%s, %s, '[]')), (1, daterange(%s, %s, '[]'))", (old, old, late, late))
+    version = w.one("SELECT version FROM squad.expert WHERE id = 1")
+    extend(w, 15)
+    assert [hours(w, d) for d in (day(w, -93), old, late)] == ["08:00-16:00", "", "08:00-16:00"]
+    assert w.one("SELECT array_agg(lower(days) ORDER BY days) FROM squad.shift_given") == [late, day(w, 3)]
+    assert w.one("SELECT version FROM squad.expert WHERE id = 1") == version, "the past changes nobody's present"
+
+
 def test_each_local_time_is_converted_once(w):
     for expert in (1, 2):
         week(w, expert=expert)
