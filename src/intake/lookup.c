@@ -15,8 +15,8 @@ enum {
     IN_FLIGHT_MAX = 64,
     TICK_MS = 100,
     STATEMENTS_MAX = 64,
-    LOCK_TIMEOUT_MS = 250, /* everything behind it in the session waits as long */
-    SHORT_TIMEOUT_MS = 20, /* instead, when one has passed, */
+    LOCK_TIMEOUT_MS = 500, /* everything behind it in the session waits as long */
+    SHORT_TIMEOUT_MS = 50, /* instead, when one has passed, */
     SHORT_FOR_MS = 10000,  /* for so long: who holds a row is asked for it again and again */
 };
 

@@ -72,14 +72,14 @@ def test_who_asks_for_it_again_and_again_delays_the_others_little_and_waiting_co
         client.request("POST", path)
         start = time.monotonic()
         assert {client.request("POST", path)[0] for _ in range(40)} == {503}
-        assert time.monotonic() - start < 40 * 0.2, "a loaded machine; a try takes 20 ms"
+        assert time.monotonic() - start < 40 * 0.2, "a loaded machine; a try takes 50 ms"
     time.sleep(SHORT_FOR_S + 0.5)
     releasing = threading.Event()
 
     def hold():
         with somebody_holds(intake, made):
             releasing.set()
-            time.sleep(0.08)
+            time.sleep(0.2)
     holder = threading.Thread(target=hold)
     holder.start()
     releasing.wait()
