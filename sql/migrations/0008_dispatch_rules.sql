@@ -97,6 +97,22 @@ CREATE TRIGGER assignment_qualified AFTER INSERT ON squad.assignment REFERENCING
     FOR EACH STATEMENT EXECUTE FUNCTION squad.assignment_qualified();
 COMMENT ON TRIGGER assignment_qualified ON squad.assignment IS 'The right expert, whatever a program says.';
 
+CREATE FUNCTION squad.assignment_stays() RETURNS trigger
+LANGUAGE plpgsql SET search_path = squad, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'the assignment of ticket % to expert % stays as it was made', OLD.ticket_id, OLD.expert_id
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'assignment_stays', SCHEMA = 'squad', TABLE = 'assignment',
+              HINT = 'It ends, and another one is made, whose expert is checked: squad.ticket_reassign.';
+END $$;
+COMMENT ON FUNCTION squad.assignment_stays() IS 'Trigger: no assignment goes over to another expert or ticket, past the check at its insert.';
+
+CREATE TRIGGER assignment_stays BEFORE UPDATE ON squad.assignment FOR EACH ROW
+    WHEN ((OLD.id, OLD.ticket_id, OLD.expert_id, OLD.attempt, OLD.place, OLD.expert_version, OLD.reserved_at, OLD.override)
+          IS DISTINCT FROM
+          (NEW.id, NEW.ticket_id, NEW.expert_id, NEW.attempt, NEW.place, NEW.expert_version, NEW.reserved_at, NEW.override))
+    EXECUTE FUNCTION squad.assignment_stays();
+COMMENT ON TRIGGER assignment_stays ON squad.assignment IS 'What was checked at the insert is not changed; only how far it has come.';
+
 -- A session plans a trigger's lookups once, when the tables may still be all but empty, and then every index that has
 -- a part in the condition costs the same: the live assignments of a ticket were looked up in the index of all live
 -- assignments, 1.3 ms a ticket with some thousands of them. A condition that no partial index has leaves one way only,

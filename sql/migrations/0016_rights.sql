@@ -41,7 +41,8 @@ GRANT SELECT ON squad.ticket_type, squad.ticket_type_skill, squad.skill, squad.c
     squad.sticky_expert, squad.roster TO squad_assigner;
 GRANT SELECT, UPDATE (load, idle_since) ON squad.expert_load TO squad_assigner;
 GRANT SELECT, INSERT ON squad.inbox, squad.notice TO squad_assigner;
-GRANT SELECT, INSERT, UPDATE ON squad.dispatch, squad.assignment TO squad_assigner;
+GRANT SELECT, INSERT, UPDATE ON squad.dispatch TO squad_assigner;
+GRANT SELECT, INSERT (ticket_id, expert_id, attempt, place, expert_version, why) ON squad.assignment TO squad_assigner;
 GRANT INSERT ON squad.ticket_event, squad.outbox TO squad_assigner;
 GRANT EXECUTE ON FUNCTION
     squad.epoch_us(timestamptz), squad.tell_at(squad.priority, timestamptz, timestamptz, timestamptz),

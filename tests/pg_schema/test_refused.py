@@ -134,7 +134,11 @@ REFUSED = [
     # assignment
     (CHECK, "assignment_state_check", "INSERT INTO squad.assignment (ticket_id, expert_id, attempt, expert_version, why, state, "
                                       "ended_at) VALUES ('{parked}', 1, 1, 1, '{}', 'lost', now())"),
-    (CHECK, "assignment_attempt_check", "UPDATE squad.assignment SET attempt = 0"),
+    (CHECK, "assignment_attempt_check", "INSERT INTO squad.assignment (ticket_id, expert_id, attempt, expert_version, why, state, "
+                                        "ended_at) VALUES ('{parked}', 1, 0, 1, '{}', 'completed', now())"),
+    *((CHECK, "assignment_stays", f"UPDATE squad.assignment SET {change}") for change in (
+        "id = gen_random_uuid()", "ticket_id = '{parked}'", "expert_id = 1", "attempt = 2", "place = 2",
+        "expert_version = expert_version + 1", "reserved_at = reserved_at - interval '1 h'", "override = '{skill}'")),
     (CHECK, "assignment_offered_at", "UPDATE squad.assignment SET offered_at = NULL"),
     (CHECK, "assignment_ended_at", "UPDATE squad.assignment SET ended_at = now()"),
     (CHECK, "assignment_ended_at", "UPDATE squad.assignment SET state = 'completed'"),
@@ -236,6 +240,16 @@ def wrong(w, ticket, expert, words, version=None):
         w.assign(ticket, expert, version)
     assert (e.value.sqlstate, e.value.diag.constraint_name) == (CHECK, "assignment_qualified")
     assert w.load(expert) == 0
+
+
+def test_two_experts_can_not_swap_their_tickets(w):
+    """Loads, counts and states would still agree; the skills would not."""
+    w.c.execute("INSERT INTO squad.ticket_type VALUES ('wiring', 'Wiring', 3); INSERT INTO squad.ticket_type_skill VALUES ('wiring', 'tv', 3)")
+    t, u = w.parked(type_="wiring"), w.parked()
+    w.assign(t, 1)
+    w.assign(u, 2)
+    refused(w, CHECK, "assignment_stays", "UPDATE squad.assignment SET expert_id = 3 - expert_id")
+    assert w.c.execute("SELECT ticket_id, expert_id FROM squad.assignment ORDER BY expert_id").fetchall() == [(t, 1), (u, 2)]
 
 
 def test_a_ticket_beyond_capacity_is_refused(w):
