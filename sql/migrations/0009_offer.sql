@@ -329,8 +329,8 @@ END $$;
 COMMENT ON FUNCTION squad.notices_held(uuid[], boolean[]) IS
     'Locks what notice_finish changes, as far as nobody else holds it, and waits for nothing. Returns the notices of which somebody holds a row. For notice_finish.';
 
-CREATE FUNCTION squad.notice_finish(p_notices uuid[], p_delivered boolean[], p_statuses integer[], p_errors text[], p_actor text,
-                                    p_skip_locked boolean DEFAULT false)
+CREATE FUNCTION squad.notice_finish(p_notices uuid[], p_attempts integer[], p_delivered boolean[], p_statuses integer[],
+                                    p_errors text[], p_actor text, p_skip_locked boolean DEFAULT false)
 RETURNS TABLE (notice_id uuid, notice_state text, assignment_state text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$
 #variable_conflict use_column
@@ -341,9 +341,9 @@ BEGIN
     IF p_skip_locked THEN
         v_held := notices_held(p_notices, p_delivered);
         RETURN QUERY SELECT h.id, 'locked', NULL::text FROM unnest(v_held) AS h (id);
-        SELECT array_agg(i.id), array_agg(i.delivered), array_agg(i.status), array_agg(i.error)
-          INTO p_notices, p_delivered, p_statuses, p_errors
-          FROM unnest(p_notices, p_delivered, p_statuses, p_errors) AS i (id, delivered, status, error)
+        SELECT array_agg(i.id), array_agg(i.attempt), array_agg(i.delivered), array_agg(i.status), array_agg(i.error)
+          INTO p_notices, p_attempts, p_delivered, p_statuses, p_errors
+          FROM unnest(p_notices, p_attempts, p_delivered, p_statuses, p_errors) AS i (id, attempt, delivered, status, error)
          WHERE i.id <> ALL (v_held);
         -- Its result is known: as long as the caller lives, nobody sends it again.
         UPDATE notice n SET next_attempt_at = clock_timestamp() + interval '15 s'
@@ -363,22 +363,27 @@ BEGIN
                              WHERE NOT i.delivered)
       ORDER BY l.expert_id FOR UPDATE;
     IF false = ANY (p_delivered) THEN
+        -- Nobody begins another attempt between the look and the end.
+        PERFORM FROM notice n
+          WHERE n.id IN (SELECT i.id FROM unnest(p_notices, p_delivered) AS i (id, delivered) WHERE NOT i.delivered)
+          ORDER BY n.id FOR NO KEY UPDATE;
         v_lost := ARRAY(SELECT a.id FROM notice n
-                          JOIN (SELECT i.id FROM unnest(p_notices, p_delivered) AS i (id, delivered)
+                          JOIN (SELECT i.id, max(i.attempt) AS attempt
+                                  FROM unnest(p_notices, p_attempts, p_delivered) AS i (id, attempt, delivered)
                                  GROUP BY i.id HAVING NOT bool_or(i.delivered)) AS i USING (id)
                           JOIN assignment a ON a.id = n.assignment_id
-                         WHERE n.state = 'sending' AND n.message = 'offer' AND a.state = 'reserved');
+                         WHERE n.state = 'sending' AND n.attempts = i.attempt AND n.message = 'offer' AND a.state = 'reserved');
     END IF;
     RETURN QUERY
     WITH input AS (
         SELECT DISTINCT ON (i.id) i.*
-          FROM unnest(p_notices, p_delivered, p_statuses, p_errors) AS i (id, delivered, status, error)
-         ORDER BY i.id, i.delivered DESC
+          FROM unnest(p_notices, p_attempts, p_delivered, p_statuses, p_errors) AS i (id, attempt, delivered, status, error)
+         ORDER BY i.id, i.delivered DESC, i.attempt DESC
     ), ended AS (
         UPDATE notice n
            SET state = CASE WHEN i.delivered THEN 'delivered' ELSE 'undeliverable' END,
                last_status = i.status, last_error = i.error, ended_at = clock_timestamp()
-          FROM input i WHERE n.id = i.id AND n.state = 'sending'
+          FROM input i WHERE n.id = i.id AND n.state = 'sending' AND (i.delivered OR n.attempts = i.attempt)
         RETURNING n.id, n.assignment_id, n.ticket_id, n.expert_id, n.state, n.attempts, n.last_status,
                   n.last_error, n.traceparent, n.channel, n.message
     ), moved AS (
@@ -416,7 +421,7 @@ BEGIN
         PERFORM assignments_end(v_lost, 'undeliverable', 'the notice could not be delivered', p_actor);
     END IF;
 END $$;
-COMMENT ON FUNCTION squad.notice_finish(uuid[], boolean[], integer[], text[], text, boolean) IS
-    'Records final results of notices, set-wise. An offer delivered: the assignment is offered and its clock starts. Not delivered: its slot is freed, and when nobody else has an offer the ticket goes to the next expert. A notice that has ended already is left as it is. p_skip_locked: waits for nobody; a notice of which somebody holds a row is left too, for the next call (notice_state locked), and its claim lasts.';
+COMMENT ON FUNCTION squad.notice_finish(uuid[], integer[], boolean[], integer[], text[], text, boolean) IS
+    'Records final results of attempts, set-wise. An offer delivered: the assignment is offered and its clock starts. Not delivered: its slot is freed, and when nobody else has an offer the ticket goes to the next expert. A notice that has ended already is left as it is, and so is one that another attempt has begun for since: that attempt says whether it was delivered. p_skip_locked: waits for nobody; a notice of which somebody holds a row is left too, for the next call (notice_state locked), and its claim lasts.';
 
 SELECT squad.register_migration(9, 'offer');

@@ -55,7 +55,7 @@ GRANT SELECT ON squad.ticket, squad.dispatch, squad.assignment, squad.expert_con
 GRANT SELECT (id, name, active, status, status_reason) ON squad.expert TO squad_notifier;
 GRANT SELECT, UPDATE ON squad.notice TO squad_notifier;
 GRANT INSERT ON squad.ticket_event, squad.outbox TO squad_notifier;
-GRANT EXECUTE ON FUNCTION squad.notice_finish(uuid[], boolean[], integer[], text[], text, boolean) TO squad_notifier;
+GRANT EXECUTE ON FUNCTION squad.notice_finish(uuid[], integer[], boolean[], integer[], text[], text, boolean) TO squad_notifier;
 
 -- Reports see views; a view checks the rights to functions of whoever asks.
 GRANT USAGE ON SCHEMA rpt TO squad_report;

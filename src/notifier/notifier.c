@@ -45,7 +45,7 @@ static const struct pg_stmt stmts[] = {
     {"claim", sql_claim, 7, false},
     {"reclaim", sql_reclaim, 1, false},
     {"retry", sql_retry, 6, false},
-    {"finish", sql_finish, 6, false},
+    {"finish", sql_finish, 7, false},
 };
 
 static int connect_database(struct notifier *n, struct err *reterr)

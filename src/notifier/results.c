@@ -84,11 +84,10 @@ static int write_some(const struct writing *w, struct result *items, size_t n, s
         add_status_and_error(&status, &error, &items[i]);
     }
     pg_array_param(&id, &params);
-    pg_array_param(final ? &extra : &attempt, &params);
+    pg_array_param(&attempt, &params);
     pg_array_param(&status, &params);
     pg_array_param(&error, &params);
-    if (!final)
-        pg_array_param(&extra, &params);
+    pg_array_param(&extra, &params);
     pg_param_text(&params, w->actor);
     if (final)
         pg_param_text(&params, w->skip_locked ? "t" : "f");

@@ -273,6 +273,20 @@ def test_what_is_refused_is_given_up_at_once(w, status):
     assert len(w.hooks([notice])) == 1
 
 
+def test_a_failure_of_an_attempt_whose_claim_has_ended_leaves_the_notice_to_the_next_one(w):
+    """Its result came late: another notifier is at it, and the expert may just be hearing of the offer."""
+    w.policy(max_attempts=1, timeout_ms=2000)
+    expert = w.expert("/hang")
+    [notice] = w.notices(expert)
+    p = w.start(instance="a")
+    w.wait_states([notice], sending=1)
+    w.db.execute("UPDATE squad.notice SET attempts = attempts + 1, claimed_by = 'notifier/b', "
+                 "next_attempt_at = now() + interval '1 h' WHERE id = %s", (notice,))
+    w.stop(p)
+    assert "delivered=0 failed=1" in w.log(p)
+    assert (w.row(notice)["state"], w.assignment(notice), w.load(expert)) == ("sending", "reserved", 1)
+
+
 def closed_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -614,7 +628,7 @@ def test_who_may_know_of_an_offer_that_counts_as_undelivered_hears_of_its_end(w,
     w.db.execute("UPDATE squad.notice SET state = 'sending', attempts = 1 WHERE id = %s", (notice,))
     if heard.startswith("accepted"):
         w.db.execute("SELECT squad.offer_accept((SELECT assignment_id FROM squad.notice WHERE id = %s), NULL, 'test')", (notice,))
-        w.db.execute("SELECT squad.notice_finish(ARRAY[%s::uuid], '{f}', '{500}', '{late}', 'test')", (notice,))
+        w.db.execute("SELECT squad.notice_finish(ARRAY[%s::uuid], '{1}', '{f}', '{500}', '{late}', 'test')", (notice,))
         assert w.row(notice)["state"] == "undeliverable"
     w.call_off(notice)
     w.drain()

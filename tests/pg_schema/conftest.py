@@ -80,11 +80,11 @@ class World:
         self.c.execute("UPDATE squad.notice SET state = 'sending', attempts = 1 WHERE id = %s", (n,))
         return t, a, n
 
-    def finish(self, *notices, delivered=True, status=None, error=None, c=None):
+    def finish(self, *notices, attempt=1, delivered=True, status=None, error=None, c=None):
         k = len(notices)
         return (c or self.c).execute(
-            "SELECT notice_state, assignment_state FROM squad.notice_finish(%s, %s, %s, %s, 'test')",
-            (list(notices), [delivered] * k, [status or (200 if delivered else 500)] * k, [error] * k)).fetchall()
+            "SELECT notice_state, assignment_state FROM squad.notice_finish(%s, %s, %s, %s, %s, 'test')",
+            (list(notices), [attempt] * k, [delivered] * k, [status or (200 if delivered else 500)] * k, [error] * k)).fetchall()
 
     def offered(self, expert=1):
         t, a, n = self.sending(expert)

@@ -157,10 +157,58 @@ def test_an_unknown_notice_and_an_empty_list_do_nothing(w):
 
 def test_one_notice_twice_in_a_list_counts_once_and_a_delivery_wins(w):
     _, _, n = w.sending()
-    rows = w.c.execute("SELECT notice_state FROM squad.notice_finish(%s, %s, %s, %s, 'test')",
-                       ([n, n], [False, True], [500, 200], ["x", None])).fetchall()
+    rows = w.c.execute("SELECT notice_state FROM squad.notice_finish(%s, %s, %s, %s, %s, 'test')",
+                       ([n, n], [1, 1], [False, True], [500, 200], ["x", None])).fetchall()
     assert rows == [("delivered",)]
     assert w.load() == 1
+
+
+def claim_again(w, notice, c=None):
+    (c or w.c).execute("UPDATE squad.notice SET attempts = attempts + 1, claimed_by = 'other' WHERE id = %s", (notice,))
+
+
+def still_sending(w):
+    return w.one("SELECT n.state, a.state, d.state FROM squad.notice n JOIN squad.assignment a ON a.id = n.assignment_id "
+                 "JOIN squad.dispatch d ON d.ticket_id = a.ticket_id") == ("sending", "reserved", "assigned") and w.load() == 1
+
+
+def test_a_failure_of_an_attempt_that_is_not_the_last_changes_nothing(w):
+    """Its claim had ended, and another notifier is just delivering."""
+    _, _, n = w.sending()
+    claim_again(w, n)
+    before = w.seq()
+    assert w.finish(n, attempt=1, delivered=False) == []
+    assert still_sending(w) and w.events(before) == []
+    assert w.finish(n, attempt=2) == [("delivered", "offered")]
+
+
+def test_a_delivery_counts_whatever_attempt_it_was(w):
+    _, _, n = w.sending()
+    claim_again(w, n)
+    assert w.finish(n, attempt=1) == [("delivered", "offered")]
+    assert w.finish(n, attempt=2, delivered=False) == []
+
+
+def test_of_two_failures_in_a_list_the_last_attempt_counts(w):
+    _, _, n = w.sending()
+    claim_again(w, n)
+    rows = w.c.execute("SELECT notice_state FROM squad.notice_finish(%s, '{2,1}', '{f,f}', '{503,500}', '{y,x}', 'test')",
+                       ([n, n],)).fetchall()
+    assert rows == [("undeliverable",)]
+    assert w.one("SELECT last_status FROM squad.notice") == 503 and w.load() == 0
+
+
+@pytest.mark.parametrize("commit", [True, False])
+def test_a_failure_waits_for_an_attempt_that_just_begins(w, commit):
+    _, _, n = w.sending()
+    with w.c.transaction() as tx:
+        claim_again(w, n)
+        other = Beside(w, lambda c: w.finish(n, attempt=1, delivered=False, c=c))
+        if not commit:
+            raise psycopg.Rollback(tx)
+    other.join()
+    assert other.result == ([] if commit else [("undeliverable", "undeliverable")]) and other.error is None
+    assert still_sending(w) == commit
 
 
 def test_many_notices_of_several_experts_finish_together(w):
@@ -190,7 +238,7 @@ def test_what_somebody_holds_is_left_and_the_rest_is_finished(w, rows):
     lone = w.one("INSERT INTO squad.notice (expert_id, channel, message, state, attempts) "
                  "VALUES (2, 'webhook', 'break', 'sending', 1) RETURNING id")
     delivered = [rows.startswith(("dispatch", "assignment", "notice")), False, True]
-    finish = ("SELECT notice_id, notice_state, assignment_state FROM squad.notice_finish(%s, %s, %s, '{x,x,NULL}', 'test', true)",
+    finish = ("SELECT notice_id, notice_state, assignment_state FROM squad.notice_finish(%s, '{1,1,1}', %s, %s, '{x,x,NULL}', 'test', true)",
               ([n, m, lone], delivered, [200, 500, 200]))
     w.c.execute("UPDATE squad.notice SET claimed_by = 'test', next_attempt_at = clock_timestamp()")
     with w.db.connect() as holder:

@@ -159,7 +159,7 @@ void plant_ticket(struct world *w, int expert, bool done, struct planted *ret)
                    ret->id));
     free(world_sql(w,
                    "SELECT count(*) FROM notice_finish((SELECT array_agg(id) FROM notice WHERE "
-                   "ticket_id = '%s'), '{t}', '{204}', '{null}', 'notifier/1')",
+                   "ticket_id = '%s'), '{1}', '{t}', '{204}', '{null}', 'notifier/1')",
                    ret->id));
     if (done)
         free(world_sql(w, "SELECT count(*) FROM assignment_complete('%s', 'client demo')",

@@ -174,7 +174,7 @@ Test(place, after_an_undeliverable_notice_the_next_expert_is_tried)
     free(world_sql(
         &w,
         "UPDATE notice SET state = 'sending', attempts = 1; SELECT notice_finish(array_agg(id), "
-        "'{f}', '{500}', '{x}', 'test') FROM notice"));
+        "'{1}', '{f}', '{500}', '{x}', 'test') FROM notice"));
     cr_expect_eq(world_sql_long(&w, "SELECT count(*) FROM dispatch WHERE state = 'parked'"), 1);
     cr_assert_eq(sweep_waiting(&d.sweep, &d.batch, &err), 0);
     cr_assert_eq(place(&d.placer, &d.batch, &err), 0, "%s", err.text);
@@ -195,6 +195,7 @@ static void deliver(struct world *world)
         world,
         "UPDATE notice SET state = 'sending', attempts = 1 WHERE state = 'pending'; "
         "SELECT count(*) FROM notice_finish(ARRAY(SELECT id FROM notice WHERE state = 'sending'), "
+        "ARRAY(SELECT attempts FROM notice WHERE state = 'sending'), "
         "ARRAY(SELECT true FROM notice WHERE state = 'sending'), "
         "ARRAY(SELECT 200 FROM notice WHERE state = 'sending'), "
         "ARRAY(SELECT NULL::text FROM notice WHERE state = 'sending'), 'test')"));

@@ -130,7 +130,7 @@ static const struct grant {
     {"squad_assigner", "SELECT secret FROM squad.expert_contact", "42501"},
     {"squad_notifier", "SELECT address, secret FROM squad.expert_contact", ""},
     {"squad_notifier", "UPDATE squad.notice SET attempts = attempts WHERE false", ""},
-    {"squad_notifier", "SELECT * FROM squad.notice_finish('{}', '{}', '{}', '{}', 'me')", ""},
+    {"squad_notifier", "SELECT * FROM squad.notice_finish('{}', '{}', '{}', '{}', '{}', 'me')", ""},
     {"squad_notifier", "UPDATE squad.assignment SET state = 'offered'", "42501"},
     {"squad_notifier", "UPDATE squad.expert_load SET load = 0", "42501"},
     {"squad_notifier", "INSERT INTO squad.ticket (id) VALUES (gen_random_uuid())", "42501"},
