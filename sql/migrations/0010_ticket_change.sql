@@ -12,8 +12,9 @@ BEGIN
     IF FOUND THEN
         PERFORM FROM ticket t WHERE t.id = p_ticket AND t.client_id = p_client FOR NO KEY UPDATE;
     ELSE
-        -- An assigner that decides just now refers to the ticket: either it waits for this lock, and the offer tells what
-        -- is new, or it was first and its row is there behind the lock. Then all is asked again: dispatch is locked first.
+        -- An assigner holds the ticket before it decides (unseen_tickets_hold): either it waits for this lock, and the
+        -- offer tells what is new, or it was first and its row is there behind the lock. Then all is asked again:
+        -- dispatch is locked first.
         PERFORM FROM ticket t WHERE t.id = p_ticket AND t.client_id = p_client FOR UPDATE;
         IF EXISTS (SELECT FROM dispatch d WHERE d.ticket_id = p_ticket) THEN
             RAISE EXCEPTION 'ticket % has just been decided', p_ticket USING ERRCODE = 'serialization_failure';

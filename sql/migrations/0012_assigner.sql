@@ -74,6 +74,22 @@ END;
 COMMENT ON FUNCTION squad.experts_hold_free(integer[]) IS
     'As experts_hold, of those experts whom nobody else holds: an open session stops nobody but its own.';
 
+-- As the foreign key of dispatch would, but before anything is written.
+CREATE FUNCTION squad.unseen_tickets_hold(p_tickets uuid[]) RETURNS SETOF uuid
+LANGUAGE sql SECURITY DEFINER SET search_path = squad, pg_temp
+BEGIN ATOMIC
+    SELECT t.id FROM squad.ticket t WHERE t.id = ANY (p_tickets) ORDER BY t.id FOR KEY SHARE;
+END;
+COMMENT ON FUNCTION squad.unseen_tickets_hold(uuid[]) IS
+    'Holds tickets that have no row in dispatch yet: squad.ticket_amend waits until the commit. A function, because a row lock wants a right to update.';
+
+CREATE FUNCTION squad.unseen_tickets_hold_free(p_tickets uuid[]) RETURNS SETOF uuid
+LANGUAGE sql SECURITY DEFINER SET search_path = squad, pg_temp
+BEGIN ATOMIC
+    SELECT t.id FROM squad.ticket t WHERE t.id = ANY (p_tickets) ORDER BY t.id FOR KEY SHARE SKIP LOCKED;
+END;
+COMMENT ON FUNCTION squad.unseen_tickets_hold_free(uuid[]) IS 'As unseen_tickets_hold, of those tickets that nobody is changing.';
+
 CREATE FUNCTION squad.offers_expire(p_limit integer, p_actor text)
 RETURNS TABLE (ticket_id uuid, expert_id integer, on_break boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = squad, pg_temp AS $$

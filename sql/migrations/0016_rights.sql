@@ -46,6 +46,7 @@ GRANT SELECT, INSERT (ticket_id, expert_id, attempt, place, expert_version, why)
 GRANT INSERT ON squad.ticket_event, squad.outbox TO squad_assigner;
 GRANT EXECUTE ON FUNCTION
     squad.epoch_us(timestamptz), squad.tell_at(squad.priority, timestamptz, timestamptz, timestamptz),
+    squad.unseen_tickets_hold(uuid[]), squad.unseen_tickets_hold_free(uuid[]),
     squad.experts_hold(integer[]), squad.experts_hold_free(integer[]), squad.shifts_extend(integer, integer),
     squad.offers_expire(integer, text), squad.offers_rescind(integer[], text), squad.waiting_tell(integer, text),
     squad.waiting_for(integer[], integer[]), squad.waiting_best(integer[], integer[], integer) TO squad_assigner;

@@ -34,7 +34,7 @@ struct job {
     /* As read in the transaction. */
     bool found, open, news; /* news: a person would learn something from "parked" */
     bool waited;            /* it has been parked because nobody could take it */
-    bool locked;            /* somebody else holds its row of dispatch: left for later */
+    bool locked;            /* somebody else holds it: left for later */
     int64_t created_us, due_us, routable_us;
     int64_t excluded_us; /* when the first exclusion ends; INT64_MAX: none does */
     char area[AREA_TEXT_MAX + 1];

@@ -1,6 +1,8 @@
 """ticket_amend, ticket_quarantine and ticket_release: what a customer may change, and what a person must look at."""
 import json
 import uuid
+from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -54,6 +56,52 @@ def test_a_decision_waits_for_a_change_that_was_first(w):
         other = Beside(w, lambda c: decide(w, t, c))
     other.join()
     assert other.error is None
+
+
+QUERIES = Path(__file__).resolve().parents[2] / "sql" / "queries" / "assigner"
+
+
+@contextmanager
+def assigner(w):
+    """The statements of the assigner itself, with its rights."""
+    decide = "uuid[], text[], integer[], integer[], integer[], integer[], text[], boolean[], text[], bigint[], text"
+    with w.db.connect(user="squad_assigner") as c:
+        c.execute("SET search_path = squad, pg_temp")
+        for name, types in (("tickets_lock", "uuid[]"), ("tickets_lock_free", "uuid[]"), ("decide", decide)):
+            c.execute(f"PREPARE {name} ({types}) AS {(QUERIES / name).with_suffix('.sql').read_text(encoding='utf-8')}")
+        yield c
+
+
+def test_a_change_waits_for_a_decision_from_its_first_lock_on(w):
+    """Else its event would have the higher seq and be committed first."""
+    t, before = w.ticket(), w.seq()
+    version = w.one("SELECT version FROM squad.expert WHERE id = 1")
+    with assigner(w) as c:
+        with c.transaction():
+            c.execute(f"EXECUTE tickets_lock ('{{{t}}}')")
+            other = Beside(w, lambda d: amend(w, t, {"problem": "No sound"}, c=d))
+            c.execute(f"EXECUTE decide ('{{{t}}}', '{{assigned}}', '{{1}}', '{{{version}}}', '{{1}}', '{{1}}', '{{\"{{}}\"}}', "
+                      "'{f}', '{NULL}', '{NULL}', 'a test')")
+        other.join()
+    assert isinstance(other.error, psycopg.errors.SerializationFailure)  # and is sent again
+    assert amend(w, t, {"problem": "No sound"}) == "ok"
+    assert w.events(before) == ["squad.ticket.reserved.v1", "squad.notice.requested.v1",
+                                "squad.ticket.amended.v1", "squad.notice.requested.v1"]
+
+
+def test_in_a_hurry_the_tickets_that_somebody_holds_are_named_and_the_others_held(w):
+    seen, unseen = [w.parked() for _ in range(2)], [w.ticket() for _ in range(2)]
+    everybody = "{" + ",".join(map(str, [*seen, *unseen, uuid.uuid4()])) + "}"
+    with assigner(w) as c, w.db.connect() as holder, holder.transaction():
+        for t in (seen[0], unseen[0]):
+            assert amend(w, t, {"problem": "No sound"}, c=holder) == "ok"
+        with c.transaction():
+            held = {t for t, in c.execute(f"EXECUTE tickets_lock_free ('{everybody}')")}
+            assert held == {seen[0], unseen[0]}
+            for t in (seen[1], unseen[1]):
+                with pytest.raises(psycopg.errors.LockNotAvailable):
+                    w.c.execute("SET lock_timeout = '50ms'")
+                    amend(w, t, {"problem": "No sound"})
 
 
 def test_only_the_named_fields_can_be_changed(w):

@@ -164,6 +164,27 @@ Test(locked, a_ticket_that_somebody_changes_is_left_for_later_and_the_others_are
     expect_sound(&w);
 }
 
+Test(locked, a_new_ticket_that_its_customer_changes_is_left_for_later_and_the_others_are_decided)
+{
+    add_tickets(&w, 3, "'tv'", "'28013'");
+    say("BEGIN; SELECT squad.ticket_amend(1, (SELECT id FROM squad.ticket LIMIT 1), NULL, "
+        "'{\"problem\": \"y\"}', 'app')");
+    sweep_and_place(&d);
+    cr_expect_eq(count("assigned"), 2);
+    later();
+    cr_expect_eq(count("assigned"), 2);
+    say("COMMIT");
+    later();
+    cr_expect_eq(count("assigned"), 3);
+    cr_expect_eq(d.placer.held.n, 0);
+    cr_expect_eq(
+        world_sql_long(&w, "SELECT count(*) FROM outbox a JOIN outbox r USING (aggregateid) WHERE "
+                           "a.type = 'squad.ticket.amended.v1' AND r.type = "
+                           "'squad.ticket.reserved.v1' AND a.seq < r.seq"),
+        1);
+    expect_sound(&w);
+}
+
 /* Somebody calls the first ticket off while the batch waits for its expert. */
 Test(locked, a_slot_that_was_planned_and_not_taken_is_not_counted)
 {

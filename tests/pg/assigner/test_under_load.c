@@ -109,6 +109,61 @@ Test(under_load, a_storm_of_presence_leaves_no_ticket_behind)
     expect_sound(&w);
 }
 
+/* Customers, managers and experts at the newest tickets, seen or not. */
+static void change_tickets(unsigned seed)
+{
+    static const char *const changes[] = {
+        "squad.ticket_amend(1, t.id, NULL, jsonb_build_object('problem', random()::text), 'x')",
+        "squad.ticket_amend(1, t.id, NULL, jsonb_build_object('problem', random()::text), 'x')",
+        "squad.ticket_prioritize(t.id, 1, NULL, 'x', 'boss')",
+        "squad.ticket_cancel(t.id, NULL, 'x')",
+        "squad.ticket_reassign(t.id, NULL, 'x', false, 'boss')",
+        "squad.assignment a, squad.offer_decline(a.id, NULL, 'busy', 'x') WHERE a.ticket_id = "
+        "t.id AND a.ended_at IS NULL",
+    };
+    enum { CHANGES = sizeof changes / sizeof *changes };
+    PGconn *pg = PQconnectdb(w.conninfo);
+    for (int i = 0; i < 300; i++) {
+        char sql[400];
+        snprintf(sql, sizeof sql,
+                 "SELECT FROM (SELECT id FROM squad.ticket ORDER BY id DESC OFFSET %d LIMIT 1) AS "
+                 "t, %s",
+                 rand_r(&seed) % 8, changes[rand_r(&seed) % CHANGES]);
+        const char *state = world_sqlstate(pg, sql);
+        if (*state && strcmp(state, "40001") != 0) { /* decided at this moment: asked again */
+            fprintf(stderr, "%s: %s\n", state, sql);
+            _exit(1);
+        }
+    }
+    _exit(0);
+}
+
+Test(under_load, changes_of_tickets_that_are_just_decided_meet_no_deadlock)
+{
+    enum { PEOPLE = 3 };
+    int status, left = PEOPLE;
+    free(world_sql(&w, "UPDATE expert_load SET capacity = 1000"));
+    wake_and_place(&d);
+    add_tickets(&w, 10, "'tv'", "'28013'");
+    for (int i = 0; i < PEOPLE; i++)
+        if (fork() == 0)
+            change_tickets((unsigned)i + 1);
+    while (left) {
+        add_tickets(&w, 4, "'tv'", "'28013'");
+        place_all_new();
+        wake_and_place(&d);
+        if (waitpid(-1, &status, WNOHANG) <= 0)
+            continue;
+        left--;
+        cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a change was refused");
+    }
+    free(world_sql(&w, "SELECT pg_stat_clear_snapshot()"));
+    cr_expect_eq(world_sql_long(&w, "SELECT deadlocks FROM pg_stat_database WHERE datname = "
+                                    "current_database()"),
+                 0);
+    expect_sound(&w);
+}
+
 /* Holds everything that a batch holds, says so, and waits to be killed. */
 static void hold_all(int tell)
 {
