@@ -9,8 +9,8 @@ BEGIN
     PERFORM FROM assignment a WHERE a.ticket_id = ANY (p_tickets) AND a.ended_at IS NULL
       ORDER BY a.ticket_id, a.id FOR UPDATE;
     PERFORM FROM expert_load l
-      WHERE l.expert_id = p_expert
-         OR l.expert_id IN (SELECT a.expert_id FROM assignment a WHERE a.ticket_id = ANY (p_tickets) AND a.ended_at IS NULL)
+      WHERE l.expert_id = ANY (ARRAY(SELECT a.expert_id FROM assignment a
+                                      WHERE a.ticket_id = ANY (p_tickets) AND a.ended_at IS NULL) || p_expert)
       ORDER BY l.expert_id FOR UPDATE;
 END $$;
 COMMENT ON FUNCTION squad.tickets_hold(uuid[], integer) IS 'Locks tickets, their live assignments and the loads of those experts (and of one more), in the one order.';

@@ -275,6 +275,17 @@ def test_the_reverse_order_of_notices_in_two_sessions_does_not_deadlock(w):
     assert w.load() == 0
 
 
+def test_holding_a_ticket_reads_the_loads_of_its_experts_alone(w):
+    w.c.execute("INSERT INTO squad.expert (id, name) SELECT i, 'Eva' FROM generate_series(100, 5000) AS i")
+    w.c.execute("VACUUM ANALYZE squad.expert_load")
+    t, _, _ = w.offered()
+    read = "SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'squad.expert_load'::regclass"
+    for more, n in (("NULL", 1), ("2", 2)):
+        with w.db.connect() as c, c.transaction():
+            c.execute(f"SELECT squad.tickets_hold(ARRAY[%s::uuid], {more})", (t,))
+            assert c.execute(read).fetchone() == (0, n)
+
+
 # races that constraints decide
 
 def test_two_sessions_assign_one_ticket_and_one_wins(w):
