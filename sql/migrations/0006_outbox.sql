@@ -42,7 +42,10 @@ DECLARE
     made integer := 0;
 BEGIN
     FOR k IN at_now / rows_per_partition .. at_now / rows_per_partition + p_ahead LOOP
-        IF to_regclass(format('squad.outbox_%s', lpad(k::text, 6, '0'))) IS NULL THEN
+        -- Rows that the net has caught stay there: to try would lock out every writer, and read the net, each time.
+        IF to_regclass(format('squad.outbox_%s', lpad(k::text, 6, '0'))) IS NULL
+           AND NOT EXISTS (SELECT FROM outbox_default d
+                            WHERE d.seq >= k * rows_per_partition AND d.seq < (k + 1) * rows_per_partition) THEN
             BEGIN
                 PERFORM pg_advisory_xact_lock(hashtext('squad.outbox_extend'));
                 EXECUTE format('CREATE TABLE squad.outbox_%s PARTITION OF squad.outbox FOR VALUES FROM (%s) TO (%s)',
@@ -52,7 +55,7 @@ BEGIN
                 made := made + 1;
             EXCEPTION
                 WHEN duplicate_table OR check_violation THEN
-                    NULL; -- another relay made it, or its rows are in the default partition already
+                    NULL; -- another relay made it, or a row of it has just come into the default partition
                 WHEN lock_not_available THEN
                     EXIT; -- the next call tries again
             END;

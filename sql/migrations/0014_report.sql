@@ -200,7 +200,7 @@ SELECT t.ref, a.expert_id, e.name AS expert, a.state, a.accepted_at,
   FROM squad.assignment a
   JOIN squad.ticket t ON t.id = a.ticket_id
   JOIN squad.expert e ON e.id = a.expert_id
- WHERE a.state IN ('accepted', 'en_route', 'on_site')
+ WHERE a.state IN ('accepted', 'en_route', 'on_site') AND a.ended_at IS NULL -- the second for the index of live ones
    AND (NOT e.active OR e.status = 'offline'
         OR EXISTS (SELECT FROM squad.absence x WHERE x.expert_id = e.id AND x.during @> (SELECT squad.report_now())));
 COMMENT ON VIEW   rpt.orphaned IS 'Accepted work of experts who are off: a manager decides whether it is reassigned.';

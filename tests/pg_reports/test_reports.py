@@ -138,6 +138,13 @@ def test_every_column_says_its_unit(db):
                 assert word in comment, f"rpt.{view}.{column}: {comment}"
 
 
+def test_orphaned_work_is_looked_for_among_live_assignments(db):
+    with db.connect() as c:
+        c.execute("SET enable_seqscan = off")
+        plan = "\n".join(line for line, in c.execute("EXPLAIN SELECT * FROM rpt.orphaned"))
+    assert "_live on assignment" in plan, plan
+
+
 # What rpt.audit must find, planted with the triggers off.
 TICKET = "(SELECT id FROM squad.ticket WHERE ref = '{}')"
 DEFECTS = {

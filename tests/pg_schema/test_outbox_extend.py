@@ -27,6 +27,18 @@ def test_a_seq_beyond_all_partitions_is_taken_all_the_same(w):
     assert w.one("SELECT squad.outbox_extend(2)") == 2, "all but the one whose rows are in the default partition"
 
 
+def test_a_partition_whose_rows_the_net_has_caught_is_not_tried_again_and_again(w):
+    w.c.execute("SELECT setval('squad.outbox_seq_seq', 50000000)")
+    w.c.execute(WRITE)
+    assert w.one("SELECT squad.outbox_extend(2)") == 2
+    w.c.execute("CREATE SEQUENCE public.tries; "
+                "CREATE FUNCTION public.tried() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('public.tries'); END $$; "
+                "CREATE EVENT TRIGGER tried ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.tried()")
+    assert w.one("SELECT squad.outbox_extend(2)") == 0
+    assert not w.one("SELECT is_called FROM public.tries")
+    assert w.one("SELECT squad.outbox_extend(3)") == 1 and w.one("SELECT is_called FROM public.tries")
+
+
 def test_a_reader_with_a_long_transaction_holds_up_nobody(w):
     w.c.execute("SELECT setval('squad.outbox_seq_seq', 14000000)")
     reader = w.db.connect()
