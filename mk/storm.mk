@@ -20,10 +20,10 @@ storm-quick: deps ## storm it with every kind of fault once, two minutes
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault
 	@$(STORM) run --build ../build/fault --quick --seed $(SEED) --tickets 4000
 
-storm-campaign: deps ## runs of what tests/storm/campaign.jsonl lacks, until UNTIL=HH:MM (UTC) or until it lacks nothing
+storm-campaign: deps ## runs of what tests/storm/campaign.jsonl lacks, until UNTIL=HH:MM (UTC) or until it lacks nothing: SINCE=
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault
 	@$(STORM) campaign storm/campaign.jsonl --build ../build/fault --faults $(CAMPAIGN_FAULTS) --lanes 8 \
-	    --stacks $(STACKS) $(if $(UNTIL),--until $(UNTIL))
+	    --stacks $(STACKS) $(if $(UNTIL),--until $(UNTIL)) $(if $(SINCE),--since $(SINCE))
 
 storm-recovery: deps ## kill -9 each program twenty times while nothing else is broken, into the same file
 	@$(MAKE) --no-print-directory -j$(JOBS) all fault

@@ -106,6 +106,7 @@ def main():
     run_options(sub)
     sub.add_argument("file", type=Path, help="the campaign's file: a line a run")
     sub.add_argument("--stacks", type=int, default=2, help="runs side by side: one restarts what the other does not wait for")
+    sub.add_argument("--since", metavar="PROGRAMS", help="goes on with the runs from the first of these programs (a digest) on")
     sub.add_argument("--until", help="time of the day, UTC, HH:MM; else until every goal is met")
     sub = verbs.add_parser("check", help="check the evidence of a run again")
     sub.set_defaults(function=check)

@@ -45,11 +45,11 @@ def same(runs, like):
 
 
 def since(every, programs):
-    """The runs from the first of these programs on, as long as the load is the last one's."""
+    """The runs from the first of these programs on, with the present load."""
     first = next((n for n, r in enumerate(every) if r.get("programs") == programs), None)
     if first is None:
         raise SystemExit(f"no run has programs {programs}")
-    return [r for r in every[first:] if r.get("load") == every[-1].get("load")]
+    return [r for r in every[first:] if r.get("load") == digests()["load"]]
 
 
 def read(path):

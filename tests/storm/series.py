@@ -57,7 +57,8 @@ class Series:
         self.under_way, self.took_s, self.seed = [], EXPECTED_S, int(time.time())
 
     def done(self):
-        return campaign.same(campaign.read(self.args.file), campaign.digests())
+        every = campaign.read(self.args.file)
+        return campaign.since(every, self.args.since) if self.args.since else campaign.same(every, campaign.digests())
 
     def left_s(self):
         return (self.until - datetime.now(timezone.utc)).total_seconds() - LEFT_S if self.until else float("inf")

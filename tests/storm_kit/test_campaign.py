@@ -1,6 +1,7 @@
 """What a campaign counts, and what it draws next."""
 from collections import Counter
 
+import pytest
 from storm import campaign, faults
 
 
@@ -44,6 +45,15 @@ def test_only_runs_of_the_same_programs_and_load_are_added():
     runs = [{"programs": "a", "load": "x"}, {"programs": "b", "load": "x"}, {"programs": "a", "load": "y"},
             {"programs": "a", "load": "x"}, {}]
     assert campaign.same(runs, runs[3]) == [runs[0], runs[3]]
+
+
+def test_the_runs_of_a_line_of_commits_are_added_on_request():
+    load = campaign.digests()["load"]
+    every = [{"n": n, "programs": p, "load": of} for n, (p, of) in enumerate(
+        [("a", load), ("b", load), ("b", "other"), ("c", load), ("a", load)])]
+    assert [r["n"] for r in campaign.since(every, "b")] == [1, 3, 4]
+    with pytest.raises(SystemExit):
+        campaign.since(every, "z")
 
 
 def test_the_digests_are_those_of_the_sources(tmp_path, monkeypatch):
