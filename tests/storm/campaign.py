@@ -176,7 +176,7 @@ def totals(good, failed):
     others = [f"`{i}`" for i in sorted(set(short) - set(crash))]
     if short:
         print(f"Still rarer than wanted: {len(crash)} crash points and {len(others)} other faults"
-              + (f", {', '.join(others)}" if len(others) <= 12 else "") + ".\n")
+              + (f", {', '.join(others)}" if 0 < len(others) <= 12 else "") + ".\n")
 
 
 def recoveries(runs):
