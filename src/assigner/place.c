@@ -246,7 +246,7 @@ static int place_or_hurry(struct pg *pg, void *ctx, struct err *reterr)
     struct part *part = ctx;
     part->hurried = now_ms() < part->placer->hurry_until_ms;
     int failed = place_tx(pg, part, reterr);
-    if (failed && strcmp(reterr->sqlstate, "55P03") == 0) /* lock_not_available */
+    if (failed && pg_err_locked(reterr))
         placer_hurry(part->placer);
     return failed;
 }

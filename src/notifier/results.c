@@ -104,17 +104,12 @@ static int write_some(const struct writing *w, struct result *items, size_t n, s
     return failed;
 }
 
-static bool is_locked(const struct err *err)
-{
-    return strcmp(err->sqlstate, "55P03") == 0;
-}
-
 /* As write_some; the first time that somebody holds a row, again without those. */
 static int write_free(struct writing *w, struct result *items, size_t n, struct err *reterr)
 {
     if (write_some(w, items, n, reterr) == 0)
         return 0;
-    if (w->skip_locked || !is_locked(reterr))
+    if (w->skip_locked || !pg_err_locked(reterr))
         return -1;
     LOG(WARN, "somebody holds the rows of notices; their results wait",
         F_STR("text", reterr->text));
@@ -129,7 +124,7 @@ static int write_bisecting(struct writing *w, struct result *items, size_t n, st
     char id[UUID_TEXT_LEN + 1];
     if (write_free(w, items, n, reterr) == 0)
         return 0;
-    bool locked = is_locked(reterr);
+    bool locked = pg_err_locked(reterr);
     if (!locked && reterr->kind != ERR_REJECT)
         return -1;
     if (locked && (n == 1 || now_ms() - w->began_ms >= PATIENCE_MS)) {

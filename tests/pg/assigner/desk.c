@@ -5,32 +5,49 @@
 #include <stdlib.h>
 #include <string.h>
 
-void open_desk(struct desk *d, const struct world *w)
+struct world w;
+struct desk d;
+
+void desk_set_up(void)
+{
+    world_make(&w, WORLD_MIGRATED | WORLD_SEEDED);
+    open_desk(&d, &w);
+}
+
+void desk_tear_down(void)
+{
+    close_desk(&d);
+    world_drop(&w);
+}
+
+void open_desk(struct desk *desk, const struct world *world)
 {
     struct err err;
     char conninfo[600];
-    snprintf(conninfo, sizeof conninfo, "%s user=squad_assigner", w->conninfo);
+    snprintf(conninfo, sizeof conninfo, "%s user=squad_assigner", world->conninfo);
     struct pg_options o = {.conninfo = conninfo,
                            .program = "assigner",
                            .stmts = assigner_stmts,
                            .n_stmts = assigner_stmts_count,
                            .lock_timeout_ms = PLACE_LOCK_TIMEOUT_MS};
-    *d = (struct desk){0};
-    cr_assert_eq(pg_open(&d->pg, &o, &err), 0, "%s", err.text);
-    cr_assert_eq(roster_load(d->pg, &d->roster, &d->snapshot, NULL, &err), 0, "%s", err.text);
-    d->placer = (struct placer){.pg = d->pg, .roster = &d->roster, .actor = "assigner/test"};
-    d->sweep = (struct sweep){.pg = d->pg, .actor = "assigner/test"};
-    for (size_t i = 0; i < d->roster.n; i++) /* nothing waits yet */
-        roster_wake(&d->roster, &d->roster.experts[i], false);
+    *desk = (struct desk){0};
+    cr_assert_eq(pg_open(&desk->pg, &o, &err), 0, "%s", err.text);
+    cr_assert_eq(roster_load(desk->pg, &desk->roster, &desk->snapshot, NULL, &err), 0, "%s",
+                 err.text);
+    desk->placer =
+        (struct placer){.pg = desk->pg, .roster = &desk->roster, .actor = "assigner/test"};
+    desk->sweep = (struct sweep){.pg = desk->pg, .actor = "assigner/test"};
+    for (size_t i = 0; i < desk->roster.n; i++) /* nothing waits yet */
+        roster_wake(&desk->roster, &desk->roster.experts[i], false);
 }
 
-void close_desk(struct desk *d)
+void close_desk(struct desk *desk)
 {
-    pg_close(d->pg);
-    placer_free(&d->placer);
-    roster_free(&d->roster);
-    batch_free(&d->batch);
-    free(d->snapshot);
+    pg_close(desk->pg);
+    placer_free(&desk->placer);
+    roster_free(&desk->roster);
+    batch_free(&desk->batch);
+    free(desk->snapshot);
 }
 
 void add_tickets(struct world *world, int n, const char *type, const char *area)
@@ -49,23 +66,24 @@ void add_tickets(struct world *world, int n, const char *type, const char *area)
         type, area, n));
 }
 
-void sweep_and_place(struct desk *d)
+void sweep_and_place(struct desk *desk)
 {
     struct err err = {0};
-    memset(d->sweep.missing_behind, 0, 16);
-    cr_assert_eq(sweep_missing(&d->sweep, -1000, &d->batch, &err), 0, "%s", err.text);
-    cr_assert_eq(place(&d->placer, &d->batch, &err), 0, "%s", err.text);
-    batch_clear(&d->batch);
+    memset(desk->sweep.missing_behind, 0, 16);
+    cr_assert_eq(sweep_missing(&desk->sweep, -1000, &desk->batch, &err), 0, "%s", err.text);
+    cr_assert_eq(place(&desk->placer, &desk->batch, &err), 0, "%s", err.text);
+    batch_clear(&desk->batch);
 }
 
-void wake_and_place(struct desk *d)
+void wake_and_place(struct desk *desk)
 {
     struct err err = {0};
-    cr_assert_eq(roster_refresh(d->pg, &d->roster, &d->snapshot, NULL, &err), 0, "%s", err.text);
-    cr_assert_eq(sweep_woken(&d->sweep, &d->roster, &d->batch, &err), 0, "%s", err.text);
-    cr_assert_eq(place(&d->placer, &d->batch, &err), 0, "%s", err.text);
-    sweep_again(&d->sweep, &d->roster);
-    batch_clear(&d->batch);
+    cr_assert_eq(roster_refresh(desk->pg, &desk->roster, &desk->snapshot, NULL, &err), 0, "%s",
+                 err.text);
+    cr_assert_eq(sweep_woken(&desk->sweep, &desk->roster, &desk->batch, &err), 0, "%s", err.text);
+    cr_assert_eq(place(&desk->placer, &desk->batch, &err), 0, "%s", err.text);
+    sweep_again(&desk->sweep, &desk->roster);
+    batch_clear(&desk->batch);
 }
 
 void complete(struct world *world, const char *where)

@@ -17,6 +17,12 @@ struct desk {
     struct sweep sweep;
 };
 
+/* Of the one test that a process runs: a seeded company and an assigner at it. */
+extern struct world w;
+extern struct desk d;
+void desk_set_up(void);
+void desk_tear_down(void);
+
 void open_desk(struct desk *desk, const struct world *world);
 void close_desk(struct desk *desk);
 

@@ -10,14 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct world w;
-static struct desk d;
 static PGconn *owner;
 
 static void set_up(void)
 {
-    world_make(&w, WORLD_MIGRATED | WORLD_SEEDED);
-    open_desk(&d, &w);
+    desk_set_up();
     owner = PQconnectdb(w.conninfo);
     cr_assert_eq(PQstatus(owner), CONNECTION_OK);
 }
@@ -25,8 +22,7 @@ static void set_up(void)
 static void tear_down(void)
 {
     PQfinish(owner);
-    close_desk(&d);
-    world_drop(&w);
+    desk_tear_down();
 }
 
 TestSuite(locked, .init = set_up, .fini = tear_down, .timeout = 60);

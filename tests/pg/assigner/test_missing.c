@@ -5,22 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct world w;
-static struct desk d;
-
-static void set_up(void)
-{
-    world_make(&w, WORLD_MIGRATED | WORLD_SEEDED);
-    open_desk(&d, &w);
-}
-
-static void tear_down(void)
-{
-    close_desk(&d);
-    world_drop(&w);
-}
-
-TestSuite(missing, .init = set_up, .fini = tear_down, .timeout = 60);
+TestSuite(missing, .init = desk_set_up, .fini = desk_tear_down, .timeout = 60);
 
 enum { PRESENT_MS = -1000, AGE_MS = 10000 };
 

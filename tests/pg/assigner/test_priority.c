@@ -4,22 +4,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-static struct world w;
-static struct desk d;
-
-static void set_up(void)
-{
-    world_make(&w, WORLD_MIGRATED | WORLD_SEEDED);
-    open_desk(&d, &w);
-}
-
-static void tear_down(void)
-{
-    close_desk(&d);
-    world_drop(&w);
-}
-
-TestSuite(priority, .init = set_up, .fini = tear_down, .timeout = 60);
+TestSuite(priority, .init = desk_set_up, .fini = desk_tear_down, .timeout = 60);
 
 /* As the assigner does every few seconds: when types or times have changed, all that wait are
  * looked at again. */

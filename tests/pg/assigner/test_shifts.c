@@ -7,22 +7,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-static struct world w;
-static struct desk d;
-
-static void set_up(void)
-{
-    world_make(&w, WORLD_MIGRATED | WORLD_SEEDED);
-    open_desk(&d, &w);
-}
-
-static void tear_down(void)
-{
-    close_desk(&d);
-    world_drop(&w);
-}
-
-TestSuite(shifts, .init = set_up, .fini = tear_down, .timeout = 60);
+TestSuite(shifts, .init = desk_set_up, .fini = desk_tear_down, .timeout = 60);
 
 enum { MANY = 450, MINUTE_MS = 60000, HOUR_MS = 3600000 };
 

@@ -11,22 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct world w;
-static struct desk d;
-
-static void set_up(void)
-{
-    world_make(&w, WORLD_MIGRATED | WORLD_SEEDED);
-    open_desk(&d, &w);
-}
-
-static void tear_down(void)
-{
-    close_desk(&d);
-    world_drop(&w);
-}
-
-TestSuite(under_load, .init = set_up, .fini = tear_down, .timeout = 300);
+TestSuite(under_load, .init = desk_set_up, .fini = desk_tear_down, .timeout = 300);
 
 static void place_all_new(void)
 {
