@@ -31,12 +31,33 @@ struct producer {
     struct pulse *pulse; /* may be NULL */
     bool disturbed;
     int64_t refused_seq;
+    int64_t *ends[TOPIC_COUNT]; /* of the last transaction, by partition; 0: none */
 };
+
+static void note_end(struct producer *p, const rd_kafka_message_t *msg)
+{
+    int topic = 0;
+    while (strcmp(p->topics->name[topic], rd_kafka_topic_name(msg->rkt)) != 0)
+        topic++;
+    /* More partitions than when the topics were asked, or a batch that was sent twice. */
+    if (msg->partition >= p->topics->partitions[topic] || msg->offset < 0)
+        p->disturbed = true;
+    else if (p->ends[topic][msg->partition] <= msg->offset)
+        p->ends[topic][msg->partition] = msg->offset + 1;
+}
+
+static void forget_ends(struct producer *p)
+{
+    for (int i = 0; i < TOPIC_COUNT; i++)
+        memset(p->ends[i], 0, (size_t)p->topics->partitions[i] * sizeof *p->ends[i]);
+}
 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *msg, void *opaque)
 {
     struct producer *p = opaque;
     (void)rk;
+    if (!msg->err)
+        note_end(p, msg);
     /* Purged and fenced records are told by the commit. */
     if (kafka_err_kind(msg->err) == ERR_REJECT && p->refused_seq < 0)
         p->refused_seq = (int64_t)(intptr_t)msg->_private;
@@ -115,6 +136,8 @@ int producer_open(struct producer **ret, const struct producer_options *options,
     p->topics = options->topics;
     p->pulse = options->pulse;
     p->refused_seq = -1;
+    for (int i = 0; i < TOPIC_COUNT; i++)
+        p->ends[i] = mem_new((size_t)p->topics->partitions[i], sizeof *p->ends[i]);
     rd_kafka_conf_t *conf = make_conf(p, options, reterr);
     int counts[TOPIC_COUNT];
     if (!conf || kafka_open(&p->rk, RD_KAFKA_PRODUCER, conf, NULL, timeout_ms, reterr) ||
@@ -142,6 +165,8 @@ void producer_close(struct producer *p)
         if (p->topic[i])
             rd_kafka_topic_destroy(p->topic[i]);
     kafka_close(p->rk, CLOSE_TIMEOUT_MS);
+    for (int i = 0; i < TOPIC_COUNT; i++)
+        free(p->ends[i]);
     free(p);
 }
 
@@ -149,6 +174,7 @@ int producer_begin(struct producer *p, uint64_t txn, struct err *reterr)
 {
     snprintf(p->txn, sizeof p->txn, "%" PRIu64, txn);
     p->refused_seq = -1;
+    forget_ends(p);
     rd_kafka_error_t *error = rd_kafka_begin_transaction(p->rk);
     return error ? kafka_err_take(reterr, error, "begin a Kafka transaction") : 0;
 }
@@ -322,6 +348,17 @@ int producer_abort(struct producer *p, int timeout_ms, struct err *reterr)
 {
     rd_kafka_error_t *error = rd_kafka_abort_transaction(p->rk, timeout_ms);
     return error ? kafka_err_take(reterr, error, "abort a Kafka transaction") : 0;
+}
+
+rd_kafka_topic_partition_list_t *producer_ends(const struct producer *p)
+{
+    rd_kafka_topic_partition_list_t *ends = rd_kafka_topic_partition_list_new(8);
+    for (int t = 0; t < TOPIC_COUNT; t++)
+        for (int i = 0; i < p->topics->partitions[t]; i++)
+            if (p->ends[t][i])
+                rd_kafka_topic_partition_list_add(ends, p->topics->name[t], i)->offset =
+                    p->ends[t][i];
+    return ends;
 }
 
 bool producer_disturbed(struct producer *p)

@@ -67,8 +67,13 @@ int producer_abort(struct producer *p, int timeout_ms, struct err *reterr);
  * itself; an abort throws away what was not sent. */
 void producer_flush(struct producer *p, int timeout_ms);
 
-/* Serves callbacks. True when the connection to the broker has been lost since it was opened: then
- * the position must be read again before the next transaction. */
+/* Of each partition that the last transaction, committed, has written to: the offset behind its
+ * last record. Returns owned. */
+rd_kafka_topic_partition_list_t *producer_ends(const struct producer *p);
+
+/* Serves callbacks. True when the connection to the broker has been lost since it was opened, or
+ * when it is not known where a record stands: then the position must be read again before the next
+ * transaction. */
 bool producer_disturbed(struct producer *p);
 
 /* seq of a row whose batch Kafka refused after taking it (a delivery report), or -1. */

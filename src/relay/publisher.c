@@ -11,6 +11,7 @@ enum {
     OPEN_TIMEOUT_MS = 10000,
     RATE_MS = 500,         /* the average of rows a second forgets in this time */
     GATHER_ROWS_A_S = 200, /* so many rows a second more are worth a millisecond of waiting */
+    LOOK_PAUSE_MS = 1,
 };
 
 int publisher_topics(struct publisher *p, struct err *reterr)
@@ -36,7 +37,7 @@ int publisher_open(struct publisher *p, struct err *reterr)
         if (producer_open(&p->pair[i], &o, OPEN_TIMEOUT_MS, reterr))
             return -1;
     }
-    return 0;
+    return markers_open(&p->markers, &p->conf->common, reterr);
 }
 
 void publisher_close(struct publisher *p)
@@ -45,11 +46,32 @@ void publisher_close(struct publisher *p)
         producer_close(p->pair[i]);
         p->pair[i] = NULL;
     }
+    markers_close(p->markers);
+    p->markers = NULL;
 }
 
 bool publisher_disturbed(struct publisher *p)
 {
     return producer_disturbed(p->pair[0]) || producer_disturbed(p->pair[1]);
+}
+
+int publisher_look(struct publisher *p, bool *ret_visible, struct err *reterr)
+{
+    return markers_look(p->markers, ret_visible, reterr);
+}
+
+int publisher_wait_visible(struct publisher *p, struct err *reterr)
+{
+    bool visible;
+    for (;;) {
+        if (markers_look(p->markers, &visible, reterr))
+            return -1;
+        if (visible)
+            return 0;
+        if (!pulse_go_on(&p->pulse))
+            return kafka_err(reterr, RD_KAFKA_RESP_ERR__TIMED_OUT, "read what was committed");
+        loop_once(p->pulse.loop, LOOK_PAUSE_MS);
+    }
 }
 
 static bool keep_waiting(void *ctx)
@@ -112,16 +134,25 @@ static void begins(struct publisher *p, int rows)
     p->rows_a_s += (rows * 1000 / took_ms - p->rows_a_s) * took_ms / (took_ms + RATE_MS);
 }
 
+/* Whatever markers of the last transaction may be missing, nothing stands behind it then: should it
+ * have to be sent again, it is in order (resend.c). Librdkafka sends the records meanwhile. */
 static int end(struct publisher *p, struct producer *to, const struct position *next,
                struct err *reterr)
 {
-    uint64_t start = now_ms();
     char *json = position_encode(next);
-    int failed =
-        producer_position(to, json, reterr) || producer_commit(to, keep_waiting, p, reterr);
+    int failed = producer_position(to, json, reterr);
     free(json);
-    p->commit_ms = now_ms() - start;
-    return failed ? -1 : 0;
+    if (failed)
+        return -1;
+    if (publisher_wait_visible(p, reterr)) {
+        if (reterr)
+            reterr->unknown = true; /* it is open */
+        return -1;
+    }
+    if (producer_commit(to, keep_waiting, p, reterr))
+        return -1;
+    markers_expect(p->markers, producer_ends(to));
+    return 0;
 }
 
 int publisher_send(struct publisher *p, struct pg *pg, const struct outbox_batch *batch,

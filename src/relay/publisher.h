@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "markers.h"
 #include "outbox.h"
 #include "poison.h"
 #include "position.h"
@@ -20,11 +21,11 @@ struct publisher {
     struct pulse pulse;
     struct topics topics;
     struct producer *pair[2]; /* both NULL: not open */
-    struct position at;       /* as in Kafka, or ahead of it by windows that held no row */
+    struct markers *markers;
+    struct position at; /* as in Kafka, or ahead of it by windows that held no row */
     struct poison poison;
     int batch_max;        /* rows of the next transaction: less than the option's after a refusal */
     uint64_t began_at_ms; /* the last transaction */
-    uint64_t commit_ms;   /* what its commit took */
     double rows_a_s;      /* average */
 };
 
@@ -42,11 +43,19 @@ void publisher_close(struct publisher *p);
 /* A connection to Kafka broke since they were opened. */
 bool publisher_disturbed(struct publisher *p);
 
-/* Publishes the rows of a batch and moves p->at behind them, in one transaction. pg takes the dead
- * letters. ERR_RETRY: nothing of it is visible, or (unknown set) maybe all; p->at is as before, and
- * recovering tells. A refused row narrows the next batch until it stands alone. */
+/* Publishes the rows of a batch and moves p->at behind them, in one transaction, which is committed
+ * when all of the last one is visible. pg takes the dead letters. ERR_RETRY: nothing of it is
+ * visible, or (unknown set) maybe all; p->at is as before, and recovering tells. A refused row
+ * narrows the next batch until it stands alone. */
 int publisher_send(struct publisher *p, struct pg *pg, const struct outbox_batch *batch,
                    struct err *reterr);
+
+/* Is all that was sent visible? Asks Kafka once, if that is not known. ERR_RETRY: not within three
+ * seconds; markers are missing, and recovering looks for them. */
+int publisher_look(struct publisher *p, bool *ret_visible, struct err *reterr);
+
+/* The same, until it is visible. */
+int publisher_wait_visible(struct publisher *p, struct err *reterr);
 
 /* How long to gather rows before the next transaction, after a read that found so many. */
 int publisher_gather_ms(const struct publisher *p, int rows);

@@ -21,8 +21,6 @@ enum {
     EXTEND_INTERVAL_MS = 60000, /* partitions of the outbox */
     WARM_MS = 1000,             /* after the last row the relay polls fast for this long, */
     TEPID_MS = 5000,            /* then at a middle pace until this */
-    SLOW_MS = 2000,             /* a transaction; a broker that is silent for 3 s may be given up */
-    LOOK_AGAIN_MS = 30000,      /* not sooner after the last look because of that */
     FENCED_MAX = 5,             /* times before it gives up, */
     FENCED_CALM_MS = 30000,     /* none of them longer than this after the last */
     FENCED_PAUSE_MS = 1000,     /* meanwhile the other one takes over */
@@ -37,9 +35,8 @@ struct relay {
     bool copy_due;
     bool resumed; /* in a window that began before this start: one more is needed to drain */
     uint64_t copy_at_ms, checked_at_ms, extended_at_ms, row_at_ms, fenced_at_ms;
-    uint64_t looked_at_ms, look_at_ms; /* whether what is committed is visible; 0: no need to */
-    int troubles;                      /* in a row */
-    int fenced; /* without a calm in between: publishing meanwhile does not count */
+    int troubles; /* in a row */
+    int fenced;   /* without a calm in between: publishing meanwhile does not count */
     char trouble[sizeof((struct err *)0)->text];
 };
 
@@ -110,9 +107,6 @@ static int recover(struct relay *r, struct err *reterr)
     if (poison_load(&p->poison, r->leader.pg, reterr))
         return -1;
     r->recovered = true;
-    if (r->look_at_ms)
-        r->looked_at_ms = now_ms();
-    r->look_at_ms = 0;
     r->resumed = p->at.snapshot_cur;
     r->copy_due = true;
     LOG(INFO, "relay leads", F_INT("txn", p->at.txn), F_INT("rows", p->at.rows),
@@ -126,32 +120,11 @@ static void keep_session(void *ctx)
     leader_keep(&r->leader);
 }
 
-/* A broker that was frozen may have been taken for dead, and Kafka then leaves out the markers of
- * what is committed: no reader sees it until the next marker of the same producer, and if that is
- * an abort's, never. Recovering looks for it; where Kafka is always slow, not each time. */
-static void note_slow(struct relay *r, uint64_t took_ms)
-{
-    uint64_t again_ms = r->looked_at_ms + LOOK_AGAIN_MS;
-    if (took_ms >= SLOW_MS && !r->look_at_ms)
-        r->look_at_ms = now_ms() > again_ms ? now_ms() : again_ms;
-}
-
-/* The copy says that the last commit returned, so that nobody takes it for undecided. */
-static int look_at_slow(struct relay *r, struct err *reterr)
-{
-    struct err ignored;
-    if (!r->look_at_ms || now_ms() < r->look_at_ms)
-        return 0;
-    leader_copy(&r->leader, r->conf->common.topic_prefix, &r->publisher.at, &ignored);
-    return err_set(reterr, ERR_RETRY, "a transaction took Kafka long: is it visible?");
-}
-
 static int publish(struct relay *r, const struct outbox_batch *batch, struct err *reterr)
 {
     if (publisher_send(&r->publisher, r->leader.pg, batch, reterr))
         return -1;
     r->copy_due = true;
-    note_slow(r, r->publisher.commit_ms);
     return 0;
 }
 
@@ -166,10 +139,13 @@ static int step(struct relay *r, int *ret_rows, struct err *reterr)
     if (batch.n)
         CRASH_POINT("relay.read.after");
     int failed = 0;
-    if (batch.n)
+    bool visible;
+    if (batch.n) {
         failed = publish(r, &batch, reterr);
-    else
+    } else {
         outbox_advance(&batch, &r->publisher.at); /* an empty window needs no transaction */
+        failed = publisher_look(&r->publisher, &visible, reterr);
+    }
     outbox_batch_free(&batch);
     return failed;
 }
@@ -222,22 +198,24 @@ static int pause_ms(const struct relay *r)
 }
 
 /* Leads until stopped, drained or in trouble. *ret_drained: all that was visible when it began to
- * lead is published, because a window that began after that is. */
+ * lead is visible, because a window that began after that is. */
 static int stream(struct relay *r, bool *ret_drained, struct err *reterr)
 {
     while (!loop_stopping(r->loop)) {
         int rows;
         if (publisher_disturbed(&r->publisher))
             return err_set(reterr, ERR_RETRY, "connection to Kafka lost");
-        if (look_at_slow(r, reterr) || chores(r, reterr) || step(r, &rows, reterr))
+        if (chores(r, reterr) || step(r, &rows, reterr))
             return -1;
         r->troubles = 0;
         if (rows)
             r->row_at_ms = now_ms();
         bool in_pieces = r->publisher.at.snapshot_cur;
         *ret_drained = !in_pieces && !r->resumed;
-        if (*ret_drained && r->conf->common.drain)
-            return 0;
+        if (*ret_drained && r->conf->common.drain) {
+            *ret_drained = publisher_wait_visible(&r->publisher, reterr) == 0;
+            return *ret_drained ? 0 : -1;
+        }
         if (!in_pieces)
             r->resumed = false;
         loop_once(r->loop,

@@ -11,7 +11,9 @@ from collections import Counter
 import pytest
 from confluent_kafka import TopicPartition
 from kafka_raw import ABORT, COMMIT
-from relay_alone import World, header
+from relay_alone import LEADS, World, header
+
+EXIT_DEADLINE = 8
 
 
 class Forger:
@@ -24,7 +26,7 @@ class Forger:
         self.at = json.loads(w.position())
         self.events = w.check()
         self.positions = len(w.read("relay.progress"))
-        self.partition = w.events("tickets")[0].partition()  # of the key
+        self.partition = next(m.partition() for m in w.events("tickets") if m.key() == b"k")
 
     def seen(self):
         """Events and positions that have become visible since."""
@@ -92,7 +94,9 @@ def world():
 @pytest.fixture
 def forger(world):
     """One world for all: each test goes on where the last one left it settled."""
-    return Forger(world)
+    yield Forger(world)
+    for r in world.relays:  # of a test that failed
+        r.kill()
 
 
 @pytest.fixture
@@ -241,18 +245,106 @@ def test_what_was_sent_again_hangs_and_is_lost_with_its_barrier_too(forger):
     once(w)
 
 
-def test_a_transaction_of_another_stays_open_and_the_relay_waits_and_says_so(forger):
-    w, raw = forger.w, forger.raw
-    id_ = f"{w.prefix}-stranger"
-    pid, epoch = raw.init_producer_id(id_)
-    place = (w.topic("tickets"), forger.partition)
-    raw.add_partitions(id_, pid, epoch, [place])
-    raw.produce(id_, *place, [(b"x", b"{}", {})], pid, epoch)
+class Stranger:
+    """Another's transaction: while it is open nothing behind it in its partition is visible, as if markers were missing."""
+
+    def __init__(self, forger):
+        w, self.raw = forger.w, forger.raw
+        self.id = f"{w.prefix}-stranger"
+        self.pid, self.epoch = self.raw.init_producer_id(self.id)
+        place = (w.topic("tickets"), forger.partition)
+        self.raw.add_partitions(self.id, self.pid, self.epoch, [place])
+        self.raw.produce(self.id, *place, [(b"x", b"{}", {})], self.pid, self.epoch)
+
+        self.open = True
+
+    def end(self):
+        if self.open:
+            self.raw.end(self.id, self.pid, self.epoch, ABORT)
+        self.open = False
+
+
+@pytest.fixture
+def stranger(forger):
+    """Call it to begin one."""
+    begun = []
+    yield lambda: begun.append(Stranger(forger)) or begun[-1]
+    for s in begun:
+        s.end()
+
+
+def test_a_transaction_of_another_stays_open_and_the_relay_waits_and_says_so(forger, stranger):
+    w, stranger = forger.w, stranger()
     w.write(3)
     r = w.start().wait_log("could not settle a transaction that hangs")
     at = time.monotonic()
     assert r.stop() == 0 and time.monotonic() - at < 5, "it looks again and again, and ends when it is asked to"
     r = w.start("--drain").wait_log("could not settle a transaction that hangs")
-    raw.end(id_, pid, epoch, ABORT)
+    stranger.end()
     assert r.wait() == 0
     w.check()
+
+
+MISSING = "what was committed 3 s ago can not be read: markers are missing"
+
+
+def committed_to(w, rows, timeout_s=20):
+    """Waits until the position, which is in a partition of its own, covers so many rows more than at first."""
+    until = time.monotonic() + timeout_s
+    while json.loads(w.position())["rows"] < rows:
+        assert time.monotonic() < until, "".join(r.log()[-3000:] for r in w.relays)
+        time.sleep(0.02)
+
+
+def one_that_waits(forger, stranger):
+    """A relay has committed a row that can not be seen, and has sent another."""
+    w = forger.w
+    r, rows = w.leader(), forger.at["rows"]
+    stranger = stranger()
+    w.write(1, key="'k'")
+    committed_to(w, rows + 1)
+    sent = len(w.events("tickets", isolation="read_uncommitted"))
+    w.write(1, key="'k'")
+    until = time.monotonic() + 10
+    while len(w.events("tickets", isolation="read_uncommitted")) == sent:
+        assert time.monotonic() < until, r.log()
+    return r, rows, stranger
+
+
+def test_nothing_is_committed_behind_what_is_not_visible(forger, stranger):
+    w = forger.w
+    r, rows, stranger = one_that_waits(forger, stranger)
+    until = time.monotonic() + 4  # it recovers meanwhile, which makes no difference
+    while time.monotonic() < until:
+        assert json.loads(w.position())["rows"] == rows + 1
+        time.sleep(0.1)
+    assert MISSING in r.log()
+    stranger.end()
+    w.wait_published()
+    assert w.check() == rows + 2 and r.stop() == 0
+
+
+def test_term_while_it_waits_for_markers_leaves_a_transaction_open_and_says_so(forger, stranger):
+    w = forger.w
+    r, rows, stranger = one_that_waits(forger, stranger)
+    assert r.stop() == EXIT_DEADLINE and "could not end a Kafka transaction" in r.log(), r.log()
+    stranger.end()
+    w.drain()
+    assert w.check() == rows + 2
+
+
+def test_a_row_with_none_behind_it_that_stays_hidden_is_looked_for(forger, stranger):
+    w = forger.w
+    r, stranger = w.leader(), stranger()
+    w.write(1, key="'k'")
+    r.wait_log(MISSING)
+    stranger.end()
+    r.wait_log(LEADS, times=2)
+    assert r.stop() == 0
+    w.check()
+
+
+def test_drained_is_what_can_be_read(forger):
+    forger.w.write(1, key="'k'")
+    forger.w.drain()
+    assert forger.seen() == (1, 1), "at once, without waiting for markers"
