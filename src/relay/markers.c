@@ -6,10 +6,13 @@
 #include "mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
-    QUERY_MS = 5000,
+    QUERY_MS = 3000,
     MISSING_MS = 3000, /* those of a clean transaction are there within milliseconds */
+    REFUSED_PAUSE_MS = 50,
+    RENEW_MS = 1000,
     CLOSE_TIMEOUT_MS = 3000,
 };
 
@@ -21,8 +24,7 @@ struct markers {
 
 int markers_open(struct markers **ret, const struct conf_common *common, struct err *reterr)
 {
-    static const char *const pairs[] = {"isolation.level", "read_committed", "socket.timeout.ms",
-                                        "5000", NULL};
+    static const char *const pairs[] = {"isolation.level", "read_committed", NULL};
     struct markers *m = mem_new(1, sizeof *m);
     rd_kafka_conf_t *conf = kafka_conf(common, "relay", pairs, reterr);
     if (!conf || kafka_open(&m->reader, RD_KAFKA_CONSUMER, conf, NULL, QUERY_MS, reterr)) {
@@ -63,6 +65,22 @@ static rd_kafka_resp_err_t ask(const struct markers *m, rd_kafka_topic_partition
     return code;
 }
 
+/* A handle without topics of its own does not ask again who leads them. */
+static void renew(const struct markers *m)
+{
+    struct err ignored;
+    const char *last = "";
+    int count;
+    rd_kafka_poll(m->reader, REFUSED_PAUSE_MS);
+    for (int i = 0; i < m->ends->cnt; i++) {
+        const char *topic = m->ends->elems[i].topic;
+        if (strcmp(topic, last) != 0 &&
+            kafka_partitions(m->reader, topic, RENEW_MS, &count, &ignored))
+            return;
+        last = topic;
+    }
+}
+
 int markers_look(struct markers *m, bool *ret_visible, struct err *reterr)
 {
     *ret_visible = true;
@@ -78,11 +96,14 @@ int markers_look(struct markers *m, bool *ret_visible, struct err *reterr)
         return 0;
     }
     *ret_visible = false;
+    if (code != RD_KAFKA_RESP_ERR__IN_PROGRESS)
+        renew(m);
     if (asked_ms - m->since_ms < MISSING_MS)
         return 0;
-    err_set(reterr, ERR_RETRY, "what was committed %d s ago can not be read: %s", MISSING_MS / 1000,
-            code == RD_KAFKA_RESP_ERR__IN_PROGRESS ? "markers are missing"
-                                                   : rd_kafka_err2str(code));
+    if (code != RD_KAFKA_RESP_ERR__IN_PROGRESS)
+        return kafka_err(reterr, code, "read what was committed");
+    err_set(reterr, ERR_RETRY, "what was committed %d s ago can not be read: markers are missing",
+            MISSING_MS / 1000);
     if (reterr)
         reterr->code = code;
     return -1;

@@ -22,6 +22,7 @@ void markers_close(struct markers *m); /* NULL is fine */
  * what was expected before must have been seen. */
 void markers_expect(struct markers *m, rd_kafka_topic_partition_list_t *ends);
 
-/* Asks Kafka once, if there is something to ask, for up to 5 s. *ret_visible: all that was expected
- * can be read. ERR_RETRY: three seconds after markers_expect it could not. */
+/* Asks Kafka once, if there is something to ask, for up to 3 s; longer where it has to find the
+ * leaders anew. *ret_visible: all that was expected can be read. ERR_RETRY: three seconds after
+ * markers_expect it could not. What Kafka refuses by then: as kafka_err. */
 int markers_look(struct markers *m, bool *ret_visible, struct err *reterr);

@@ -214,6 +214,10 @@ static int stream(struct relay *r, bool *ret_drained, struct err *reterr)
         *ret_drained = !in_pieces && !r->resumed;
         if (*ret_drained && r->conf->common.drain) {
             *ret_drained = publisher_wait_visible(&r->publisher, reterr) == 0;
+            if (*ret_drained && publisher_disturbed(&r->publisher)) {
+                *ret_drained = false;
+                continue; /* it is not known where all records stand */
+            }
             return *ret_drained ? 0 : -1;
         }
         if (!in_pieces)

@@ -2,8 +2,8 @@
  * A barrier is a transaction itself. When relay or broker die before its commit is decided, Kafka
  * aborts it, and with it the transaction that it was to commit: rows that the position has passed
  * would be lost. Their records are still in the log. So a barrier says where they begin, and
- * whoever recovers next sends them again, in one transaction with the position. They come behind
- * what later transactions have sent: the order of a key may be lost then, but no event.
+ * whoever recovers next sends them again, in one transaction with the position. Nothing later was
+ * committed meanwhile (markers.h), so they are in order.
  */
 #include "kafka.h"
 #include "log.h"

@@ -5,6 +5,7 @@ does, by hand, and leaves partitions out of AddPartitionsToTxn: those never get 
 dropped. (The broker's check that they were added is switched off meanwhile.)
 """
 import json
+import signal
 import time
 from collections import Counter
 
@@ -288,25 +289,16 @@ def test_a_transaction_of_another_stays_open_and_the_relay_waits_and_says_so(for
 MISSING = "what was committed 3 s ago can not be read: markers are missing"
 
 
-def committed_to(w, rows, timeout_s=20):
-    """Waits until the position, which is in a partition of its own, covers so many rows more than at first."""
-    until = time.monotonic() + timeout_s
-    while json.loads(w.position())["rows"] < rows:
-        assert time.monotonic() < until, "".join(r.log()[-3000:] for r in w.relays)
-        time.sleep(0.02)
-
-
 def one_that_waits(forger, stranger):
     """A relay has committed a row that can not be seen, and has sent another."""
     w = forger.w
-    r, rows = w.leader(), forger.at["rows"]
-    stranger = stranger()
-    w.write(1, key="'k'")
-    committed_to(w, rows + 1)
     sent = len(w.events("tickets", isolation="read_uncommitted"))
+    r, rows, stranger = w.leader(), forger.at["rows"], stranger()
+    w.write(1, key="'k'")
+    w.wait_published()  # says the copy of the position
     w.write(1, key="'k'")
     until = time.monotonic() + 10
-    while len(w.events("tickets", isolation="read_uncommitted")) == sent:
+    while len(w.events("tickets", isolation="read_uncommitted")) < sent + 2:
         assert time.monotonic() < until, r.log()
     return r, rows, stranger
 
@@ -326,11 +318,17 @@ def test_nothing_is_committed_behind_what_is_not_visible(forger, stranger):
 
 def test_term_while_it_waits_for_markers_leaves_a_transaction_open_and_says_so(forger, stranger):
     w = forger.w
-    r, rows, stranger = one_that_waits(forger, stranger)
-    assert r.stop() == EXIT_DEADLINE and "could not end a Kafka transaction" in r.log(), r.log()
-    stranger.end()
-    w.drain()
-    assert w.check() == rows + 2
+    for _ in range(5):
+        r, rows, at_it = one_that_waits(forger, stranger)
+        late = MISSING in r.log()  # by then: a busy machine
+        code = r.stop()
+        at_it.end()
+        w.drain()
+        assert w.check() == rows + 2
+        if not late:
+            break
+        forger.at = json.loads(w.position())
+    assert code == EXIT_DEADLINE and "could not end a Kafka transaction" in r.log(), r.log()
 
 
 def test_a_row_with_none_behind_it_that_stays_hidden_is_looked_for(forger, stranger):
@@ -344,7 +342,18 @@ def test_a_row_with_none_behind_it_that_stays_hidden_is_looked_for(forger, stran
     w.check()
 
 
-def test_drained_is_what_can_be_read(forger):
-    forger.w.write(1, key="'k'")
-    forger.w.drain()
-    assert forger.seen() == (1, 1), "at once, without waiting for markers"
+def test_drained_is_what_can_be_read(forger, stranger):
+    w, rows = forger.w, forger.at["rows"]
+    w.write(1, key="'k'")
+    r = w.start("--drain", crash="relay.begin.before:1:stop")
+    r.wait_stopped()  # it has recovered
+    stranger = stranger()
+    r.send(signal.SIGCONT)
+    until = time.monotonic() + 20
+    while json.loads(w.position())["rows"] == rows:
+        assert time.monotonic() < until, r.log()
+    time.sleep(1)
+    assert r.child.poll() is None, "it is committed, and can not be read"
+    stranger.end()
+    assert r.wait() == 0
+    assert w.check() == rows + 1

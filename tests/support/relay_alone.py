@@ -15,6 +15,7 @@ from testdb import HERE, TestDb  # noqa: E402
 
 BUILD = HERE / os.environ.get("SQUAD_BUILD", "build")
 BIN = BUILD / "bin"
+FAULT_BIN = HERE / "build" / "fault" / "bin"
 DATA = ("tickets", "experts", "notices")
 LEADS, STANDS_BY = 'msg="relay leads"', 'msg="standing by: another relay leads"'
 
@@ -22,11 +23,12 @@ LEADS, STANDS_BY = 'msg="relay leads"', 'msg="standing by: another relay leads"'
 class Running:
     """One relay process and what it says."""
 
-    def __init__(self, world, name, *args):
+    def __init__(self, world, name, *args, crash=None):
         self.log_path = world.dir / f"{name}.log"
+        env = world.env | {"SQUAD_DB": world.db.conninfo(user="squad_relay")} | ({"SQUAD_CRASH": crash} if crash else {})
         with open(self.log_path, "ab") as log:
-            self.child = subprocess.Popen([BIN / "squad-relay", "--instance", name, *args], stderr=log,
-                                          env=world.env | {"SQUAD_DB": world.db.conninfo(user="squad_relay")})
+            self.child = subprocess.Popen([(FAULT_BIN if crash else BIN) / "squad-relay", "--instance", name, *args],
+                                          stderr=log, env=env)
 
     def log(self):
         return self.log_path.read_text()
@@ -41,6 +43,13 @@ class Running:
             assert time.monotonic() < until, f"it did not say \"{text}\" within {timeout_s} s\n{self.log()}"
             time.sleep(0.01)
         return self
+
+    def wait_stopped(self, timeout_s=30):
+        """Until it has come to its crash point, PROGRAM.STEP:N:stop."""
+        until = time.monotonic() + timeout_s
+        while " T " not in Path(f"/proc/{self.child.pid}/stat").read_text():
+            assert time.monotonic() < until, self.log()
+            time.sleep(0.01)
 
     def wait(self, timeout_s=30):
         """Its exit code."""
@@ -103,8 +112,9 @@ class World:
             f.unlink()
         self.dir.rmdir()
 
-    def start(self, *args, name=None):
-        r = Running(self, name or f"r{len(self.relays) + 1}", *args)
+    def start(self, *args, name=None, crash=None):
+        """crash: of the fault build, see src/common/crash.h."""
+        r = Running(self, name or f"r{len(self.relays) + 1}", *args, crash=crash)
         self.relays.append(r)
         return r
 
