@@ -11,6 +11,8 @@ from ..stack import services
 
 OURS = "usename LIKE 'squad\\_%%' AND pid <> pg_backend_pid()"
 
+REFUSED_WAIT_S = 4.0
+
 
 class PostgresFault(Fault):
     sig = None
@@ -248,7 +250,7 @@ class DiskFull(PostgresFault):
         self.refused_before = self.refused()
         for _ in range(20):  # it may grow between the look and the shrinking
             try:
-                fill(self.stack, self.stack.pg_root, self.rng.choice((0, 1 << 20)))
+                fill(self.stack, self.stack.pg_root, 0 if self.storm.o.quick else self.rng.choice((0, 1 << 20)))
                 break
             except services.StackError:
                 time.sleep(0.05)
@@ -257,6 +259,9 @@ class DiskFull(PostgresFault):
 
     def heal(self):
         from ..stack import PG_SIZE_MIB
+        until = time.monotonic() + REFUSED_WAIT_S  # a busy machine: little comes
+        while not self.took_place() and time.monotonic() < until:
+            time.sleep(0.1)
         empty(self.stack, self.stack.pg_root, PG_SIZE_MIB)
         wait_for(self.stack, "postgres")
 
