@@ -171,7 +171,7 @@ def totals(good, failed):
         ("kills of the broker between a commit and its markers", aimed(good)),
         ("requests whose outcome was unknown at first", f"{sums['unknown']:,}"),
         ("commits replayed and checked", f"{sums['commits']:,}"), ("events published", f"{sums['events']:,}"),
-        ("of them sent again because Kafka had aborted what was committed", f"{sums['sent_again']:,}"),
+        ("of them in the log twice, first aborted, with an aborted barrier between", f"{sums['sent_again']:,}"),
         ("webhook deliveries", f"{sums['deliveries']:,}"), ("runs with a finding, not counted", failed)])
     others = [f"`{i}`" for i in sorted(set(short) - set(crash))]
     if short:
