@@ -214,7 +214,7 @@ def test_all_of_it_was_lost_with_its_barrier(forger):
 
 
 def test_rows_that_a_later_transaction_has_overtaken_are_not_lost(apart):
-    """Their order is: nothing can be put before what readers may have seen."""
+    """This relay commits nothing behind what may be lost; if another has, its order is lost, and no row."""
     w, txn = apart.w, apart.send([], ["rows", "position"])
     later = apart.send(["rows", "position"], [], COMMIT)
     apart.lost_barrier(txn, "rows", "position")
